@@ -1,0 +1,2 @@
+//! The `onebit` binary.
+fn main() {}

@@ -1,0 +1,124 @@
+//! Where a token's time goes: calls, nanoseconds and bytes per phase, and L2 norms of K rows on request.
+//! Off costs one branch per phase; on is counted with relaxed atomics so that front ends read without a lock.
+
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+/// A part of the forward pass.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[allow(missing_docs, reason = "the names say it")]
+pub enum Phase {
+    Norm,
+    Qkv,
+    Attention,
+    O,
+    GateUp,
+    Down,
+    LmHead,
+    Sampling,
+}
+
+impl Phase {
+    /// All phases in the order of one layer.
+    pub const ALL: [Phase; 8] = [
+        Phase::Norm,
+        Phase::Qkv,
+        Phase::Attention,
+        Phase::O,
+        Phase::GateUp,
+        Phase::Down,
+        Phase::LmHead,
+        Phase::Sampling,
+    ];
+
+    /// Name used in JSON and on dashboards.
+    pub fn name(self) -> &'static str {
+        match self {
+            Phase::Norm => "norm",
+            Phase::Qkv => "qkv",
+            Phase::Attention => "attention",
+            Phase::O => "o",
+            Phase::GateUp => "gate_up",
+            Phase::Down => "down",
+            Phase::LmHead => "lm_head",
+            Phase::Sampling => "sampling",
+        }
+    }
+}
+
+#[derive(Default)]
+struct Counter {
+    calls: AtomicU64,
+    nanos: AtomicU64,
+    bytes: AtomicU64,
+}
+
+/// Totals of one phase since the last reset.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PhaseTotals {
+    /// Which phase.
+    pub phase: Phase,
+    /// Timed calls.
+    pub calls: u64,
+    /// Wall time.
+    pub nanos: u64,
+    /// Weight and KV bytes read.
+    pub bytes: u64,
+}
+
+/// Counters shared between the engine thread, which adds, and front ends, which read.
+#[derive(Default)]
+pub struct Telemetry {
+    on: AtomicBool,
+    phases: [Counter; 8],
+}
+
+impl Telemetry {
+    /// Starts or stops counting.
+    pub fn set_on(&self, on: bool) {
+        self.on.store(on, Ordering::Relaxed);
+    }
+
+    /// Whether phases are being timed.
+    pub fn is_on(&self) -> bool {
+        self.on.load(Ordering::Relaxed)
+    }
+
+    /// Runs `work`, and when counting is on adds its time and `bytes` to `phase`.
+    pub fn time<R>(&self, phase: Phase, bytes: u64, work: impl FnOnce() -> R) -> R {
+        if !self.is_on() {
+            return work();
+        }
+        let start = std::time::Instant::now();
+        let result = work();
+        let c = &self.phases[phase as usize];
+        c.calls.fetch_add(1, Ordering::Relaxed);
+        c.nanos.fetch_add(u64::try_from(start.elapsed().as_nanos()).unwrap_or(u64::MAX), Ordering::Relaxed);
+        c.bytes.fetch_add(bytes, Ordering::Relaxed);
+        result
+    }
+
+    /// Totals per phase.
+    pub fn totals(&self) -> Vec<PhaseTotals> {
+        Phase::ALL
+            .iter()
+            .map(|&phase| {
+                let c = &self.phases[phase as usize];
+                PhaseTotals {
+                    phase,
+                    calls: c.calls.load(Ordering::Relaxed),
+                    nanos: c.nanos.load(Ordering::Relaxed),
+                    bytes: c.bytes.load(Ordering::Relaxed),
+                }
+            })
+            .collect()
+    }
+
+    /// Sets all counters to zero.
+    pub fn reset(&self) {
+        for c in &self.phases {
+            c.calls.store(0, Ordering::Relaxed);
+            c.nanos.store(0, Ordering::Relaxed);
+            c.bytes.store(0, Ordering::Relaxed);
+        }
+    }
+}
