@@ -40,20 +40,25 @@ pub enum ResidentError {
     /// The lane.
     #[error(transparent)]
     Lane(#[from] LaneError),
+    /// The progress callback asked for it.
+    #[error("loading was cancelled")]
+    Cancelled,
 }
 
 impl Resident {
     /// Uploads every weight of `file`, checks every shape against the configuration, and reserves buffers.
-    /// On error everything uploaded is freed.
+    /// `progress(bytes_done, bytes_total)` is called after each tensor; when it returns `false` the load ends with
+    /// [`ResidentError::Cancelled`]. On error everything uploaded is freed.
     ///
     /// # Errors
-    /// A missing or misshapen tensor, a cut file, not enough memory.
+    /// A missing, unused or misshapen tensor, a cut file, not enough memory, cancelled.
     pub fn load(
         file: &ModelFile,
         lane: &mut dyn Lane,
         options: ResidentOptions,
+        progress: &mut dyn FnMut(u64, u64) -> bool,
     ) -> Result<Self, ResidentError> {
-        let _ = (file, lane, options);
+        let _ = (file, lane, options, progress);
         todo!()
     }
 
