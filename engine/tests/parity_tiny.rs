@@ -13,10 +13,10 @@ mod sequence;
 mod tiny;
 
 use onebit_engine::lane::LaneChoice;
-use sequence::{Sequence, nmse};
+use sequence::Sequence;
 use tiny::{Case, Golden};
 
-/// Most NMSE between two lanes of thought for a case: against llama.cpp, and against the f64 pass.
+/// Most NMSE of a case: against llama.cpp, and against the f64 pass.
 #[derive(Debug, Clone, Copy)]
 struct Tolerance {
     llama_cpp: f64,
@@ -34,11 +34,24 @@ fn tolerance(case: &Case, lane: LaneChoice) -> Tolerance {
         () => 3e-3,
     };
     let exact = match lane {
-        _ if is(&["F32", "F16", "BF16"]) => 1e-6,
-        LaneChoice::Reference => 1e-6,
+        // One activation that falls to the other side of a rounding tie is seen here.
+        _ if case.name().starts_with("bitnet-tq") => 1e-4,
+        LaneChoice::Reference => 1e-8,
+        _ if is(&["F32", "F16", "BF16"]) => 1e-8,
         _ => 2e-3,
     };
     Tolerance { llama_cpp, exact }
+}
+
+/// Mean square error of `ours` over the mean square of `theirs`.
+fn nmse(ours: &[f32], theirs: &[f32]) -> f64 {
+    assert_eq!(ours.len(), theirs.len());
+    let (mut error, mut power) = (0.0, 0.0);
+    for (&o, &t) in ours.iter().zip(theirs) {
+        error += (f64::from(o) - f64::from(t)).powi(2);
+        power += f64::from(t).powi(2);
+    }
+    error / power
 }
 
 /// Where llama.cpp's two best logits are further apart than this share of their root mean square, the best must be ours too.

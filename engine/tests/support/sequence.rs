@@ -39,14 +39,3 @@ impl Sequence {
         self.resident.forward(self.lane.as_mut(), &batch, &self.telemetry).unwrap()
     }
 }
-
-/// Mean square error of `ours` over the mean square of `theirs`.
-pub fn nmse(ours: &[f32], theirs: &[f32]) -> f64 {
-    assert_eq!(ours.len(), theirs.len());
-    let (mut error, mut power) = (0.0, 0.0);
-    for (&o, &t) in ours.iter().zip(theirs) {
-        error += (f64::from(o) - f64::from(t)).powi(2);
-        power += f64::from(t).powi(2);
-    }
-    error / power
-}

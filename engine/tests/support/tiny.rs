@@ -47,7 +47,8 @@ impl Golden {
     /// Reads the golden files.
     pub fn read() -> Self {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden");
-        let read = |name: &str| std::fs::read(folder.join(name)).unwrap_or_else(|err| panic!("{name}: {err}"));
+        let read =
+            |name: &str| std::fs::read(folder.join(name)).unwrap_or_else(|err| panic!("{name}: {err}"));
         let manifest: Manifest = serde_json::from_slice(&read("tiny.json")).unwrap();
         let (heads, logits) = (read("tiny.heads"), floats(&read("tiny.f32")));
         let (mut heads, mut logits) = (heads.as_slice(), logits.as_slice());
