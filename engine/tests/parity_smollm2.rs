@@ -6,6 +6,8 @@
 //! * the reference lane, which rounds nothing, with llama.cpp on the same weights unpacked to f32. Rounding alone moves
 //!   llama.cpp's best logits by 0.17 in the mean, so this one may be far stricter.
 
+#![expect(clippy::print_stdout, reason = "the tables are the report of `make parity`")]
+
 #[path = "support/sequence.rs"]
 mod sequence;
 #[path = "support/smollm2.rs"]
@@ -35,7 +37,7 @@ const PERPLEXITY_TOLERANCE: f64 = 0.003;
 fn best(logits: &[f32]) -> u32 {
     // The lowest index among equals.
     let best = (0..logits.len()).rev().max_by(|&a, &b| logits[a].total_cmp(&logits[b]));
-    u32::try_from(best.unwrap()).unwrap()
+    u32::try_from(best.expect("logits")).expect("ids fit u32")
 }
 
 #[derive(Default)]
@@ -94,7 +96,7 @@ fn fed(continuation: &Continuation) -> Vec<u32> {
 fn compare_greedy(demand: &Demand) {
     let Some(model) = smollm2::model() else { return };
     let continuations = smollm2::golden().greedy;
-    let longest = continuations.iter().map(|c| fed(c).len()).max().unwrap();
+    let longest = continuations.iter().map(|c| fed(c).len()).max().expect("prompts");
     let mut sequence = Sequence::open(&model, demand.lane, longest, longest);
     let mut tally = Tally::default();
     for continuation in continuations.iter().take(demand.prompts) {

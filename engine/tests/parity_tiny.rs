@@ -7,6 +7,8 @@
 //!
 //! llama.cpp does not read the architecture `bitnet-b1.58`; the starter model covers it.
 
+#![expect(clippy::print_stdout, reason = "the tables are the report of `make parity`")]
+
 #[path = "support/sequence.rs"]
 mod sequence;
 #[path = "support/tiny.rs"]
@@ -60,7 +62,7 @@ const CLEAR_GAP: f64 = 0.3;
 /// (positions with a clear winner, of these with the same winner)
 fn clear_winners(ours: &[f32], theirs: &[f32], vocab: usize) -> (usize, usize) {
     let scale = (theirs.iter().map(|&x| f64::from(x).powi(2)).sum::<f64>() / theirs.len() as f64).sqrt();
-    let best = |row: &[f32]| (0..vocab).max_by(|&a, &b| row[a].total_cmp(&row[b])).unwrap();
+    let best = |row: &[f32]| (0..vocab).max_by(|&a, &b| row[a].total_cmp(&row[b])).expect("a vocabulary");
     let (mut clear, mut same) = (0, 0);
     for (ours, theirs) in ours.chunks_exact(vocab).zip(theirs.chunks_exact(vocab)) {
         let winner = best(theirs);
@@ -87,7 +89,7 @@ fn logits(case: &Case, path: &std::path::Path, lane: LaneChoice) -> Vec<f32> {
 fn compare(lane: LaneChoice) {
     let golden = Golden::read();
     assert_eq!(golden.cases.len(), 48);
-    let folder = tempfile::tempdir().unwrap();
+    let folder = tempfile::tempdir().expect("a folder for the files");
     println!("report: ## Tiny GGUFs, {lane:?} lane\nreport:");
     println!("report: | case | llama.cpp - exact | ours - exact | ours - llama.cpp | clear winners equal |");
     println!("report: |---|---|---|---|---|");
@@ -95,7 +97,7 @@ fn compare(lane: LaneChoice) {
     for case in &golden.cases {
         let path = case.write(folder.path());
         let ours = logits(case, &path, lane);
-        std::fs::remove_file(&path).unwrap();
+        std::fs::remove_file(&path).expect("the file is there");
         let rounding = nmse(&case.llama_cpp, &case.exact);
         let (to_exact, to_llama) = (nmse(&ours, &case.exact), nmse(&ours, &case.llama_cpp));
         let (clear, same) = clear_winners(&ours, &case.llama_cpp, golden.vocab);
@@ -113,7 +115,7 @@ fn compare(lane: LaneChoice) {
 
 #[test]
 fn files_are_those_that_llama_cpp_was_given() {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = tempfile::tempdir().expect("a folder for the files");
     for case in Golden::read().cases {
         // Checks the CRC-32 of the whole file.
         std::fs::remove_file(case.write(folder.path())).unwrap();

@@ -65,7 +65,7 @@ fn golden_file(name: &str) -> Vec<u8> {
 
 /// llama.cpp's answers.
 pub fn golden() -> Golden {
-    serde_json::from_slice(&golden_file("smollm2.json")).unwrap()
+    serde_json::from_slice(&golden_file("smollm2.json")).expect("golden values")
 }
 
 /// The first 16,384 ids of Moby Dick.

@@ -49,7 +49,7 @@ impl Golden {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden");
         let read =
             |name: &str| std::fs::read(folder.join(name)).unwrap_or_else(|err| panic!("{name}: {err}"));
-        let manifest: Manifest = serde_json::from_slice(&read("tiny.json")).unwrap();
+        let manifest: Manifest = serde_json::from_slice(&read("tiny.json")).expect("a manifest");
         let (heads, logits) = (read("tiny.heads"), floats(&read("tiny.f32")));
         let (mut heads, mut logits) = (heads.as_slice(), logits.as_slice());
         let mut cases = Vec::new();
@@ -103,7 +103,7 @@ impl Case {
         assert_eq!(file.len(), entry.file_bytes, "{}: file size", entry.name);
         assert_eq!(crc32(&file), entry.crc32, "{}: not the file that llama.cpp was given", entry.name);
         let path = folder.join(format!("{}.gguf", entry.name));
-        std::fs::write(&path, file).unwrap();
+        std::fs::write(&path, file).expect("the folder is writable");
         path
     }
 }
