@@ -8,10 +8,10 @@ use super::*;
 use crate::lane::PAGE_POSITIONS;
 use crate::lane::reference::ReferenceLane;
 use crate::model::write::{GgufValue, GgufWriter};
-use crate::model::{Family, TensorType, open, open_bytes};
+use crate::model::{Family, ModelFile, TensorType, open, open_bytes};
 use crate::quant::tests::SplitMix;
 use crate::quant::tq2_0;
-use crate::telemetry::PhaseTotals;
+use crate::telemetry::{Phase, PhaseTotals, Telemetry};
 
 const FAMILIES: [Family; 4] = [Family::Llama, Family::Qwen3, Family::BitNet, Family::BitNetB158];
 const LAYERS: usize = 2;
@@ -349,6 +349,27 @@ fn misshapen_and_missing_tensors_are_refused_by_name() {
             assert!(err.contains(name.as_str()) && err.contains("no such tensor"), "{err}");
         }
     }
+}
+
+#[test]
+fn absurd_numbers_are_refused_by_tensor_before_anything_is_allocated() {
+    for (key, tensor) in [
+        ("feed_forward_length", "blk.0.ffn_gate.weight"),
+        ("attention.head_count", "blk.0.attn_q.weight"),
+        ("block_count", "blk.2.attn_norm.weight"),
+    ] {
+        let mut tiny = Tiny::new(Family::Llama);
+        tiny.keys.retain(|(name, _)| *name != key);
+        tiny.keys.push((key, 0x7FFF_FFFEu32.into()));
+        tiny.keys.push(("attention.key_length", (HEAD_DIM as u32).into()));
+        let err = tiny.refused();
+        assert!(err.contains(tensor), "{err}");
+    }
+    // A long context costs nothing until pages are asked for.
+    let mut tiny = Tiny::new(Family::Llama);
+    tiny.keys.retain(|(name, _)| *name != "context_length");
+    tiny.keys.push(("context_length", 0x7FFF_FFFFu32.into()));
+    tiny.run().text(&TEXT);
 }
 
 #[test]
