@@ -137,6 +137,11 @@ impl Slots {
         Some(Claim { slot, cached })
     }
 
+    /// Whether a generation runs in the slot pinned by this name.
+    pub fn session_is_busy(&self, session: &str) -> bool {
+        self.slots.iter().any(|s| s.busy && s.session.as_deref() == Some(session))
+    }
+
     /// The slot a claim would use.
     fn choose(&self, prompt: &[u32], session: Option<&str>) -> Option<usize> {
         if session.is_some()

@@ -45,17 +45,19 @@ pub struct Opened<F> {
     pub weight_bytes: u64,
     /// Shape of its KV arena; `n_pages` is filled in later.
     pub kv_shape: KvShape,
-    /// Bytes of activation buffers for one row of a batch, and for one row of logits.
-    pub row_bytes: RowBytes,
+    /// Memory beside weights and KV.
+    pub scratch_bytes: ScratchBytes,
 }
 
-/// Scratch memory a batch costs.
+/// Memory a resident model needs beside weights and KV.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct RowBytes {
-    /// Per row of a batch.
-    pub activations: u64,
+pub struct ScratchBytes {
+    /// Whatever the batch, e.g. the rotary table.
+    pub fixed: u64,
+    /// Activation buffers per row of a batch.
+    pub row: u64,
     /// Per row that wants logits.
-    pub logits: u64,
+    pub logit_row: u64,
 }
 
 /// What is known about a model once it is resident.

@@ -32,7 +32,6 @@ struct Shared {
     board: Arc<Board>,
     /// Requests accepted at once: those that can run plus those that may wait.
     max_places: usize,
-    max_running: usize,
     threads: Mutex<Vec<JoinHandle<()>>>,
 }
 
@@ -235,7 +234,6 @@ impl EngineHandle {
                 intake,
                 board,
                 max_places: options.max_running.max(1).saturating_add(options.max_queued),
-                max_running: options.max_running.max(1),
                 threads: Mutex::new(vec![intake_thread, engine]),
             }),
         })
@@ -290,9 +288,8 @@ impl EngineHandle {
         if board.stopping.load(Ordering::SeqCst) {
             return Err(SubmitError::Stopped);
         }
-        Place::take(&board.places, self.shared.max_places).ok_or_else(|| SubmitError::QueueFull {
-            queued: self.shared.max_places - self.shared.max_running,
-        })
+        Place::take(&board.places, self.shared.max_places)
+            .ok_or_else(|| SubmitError::QueueFull { queued: self.status().queued })
     }
 
     /// Ids of a text under a resident model's tokenizer, computed on the caller's thread.

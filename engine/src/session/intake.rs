@@ -30,7 +30,6 @@ pub(super) enum Intake {
 
 /// A request that can run: checked, in ids.
 pub(super) struct Waiting {
-    pub(super) model: String,
     pub(super) residency: u64,
     pub(super) prompt: Vec<u32>,
     /// Positions it may fill at most.
@@ -122,7 +121,6 @@ fn generate(
         _ => room,
     };
     Some(Waiting {
-        model: request.model,
         residency: entry.residency,
         positions: prompt.len() + max_new_tokens,
         prompt,
@@ -226,7 +224,6 @@ fn score(
         }
     };
     Some(Waiting {
-        model: request.model,
         residency: entry.residency,
         prompt: Vec::new(),
         positions: request.context.min(request.tokens.len() + 1),

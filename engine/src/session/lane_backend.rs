@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::backend::{Backend, Opened, Opener, Progress, ResidentFacts, RowBytes, Vocabulary};
+use super::backend::{Backend, Opened, Opener, Progress, ResidentFacts, ScratchBytes, Vocabulary};
 use super::{LoadFailure, LoadOptions};
 use crate::arch::{Batch, Resident, ResidentOptions};
 use crate::lane::{self, KvShape, Lane, LaneChoice, LaneError, LaneInfo};
@@ -37,26 +37,30 @@ fn upload_bytes(tensor: &TensorView<'_>) -> u64 {
     stored.max(rows * cols.div_ceil(4) + scales)
 }
 
-/// Activation buffers of one row: residual, normed input, q, k, v, attention output, gate and up, as f32.
-fn row_bytes(config: &Config) -> RowBytes {
-    let q = config.n_heads * config.head_dim;
-    let kv = config.n_kv_heads * config.head_dim;
-    let floats = 3 * config.hidden + 2 * q + 2 * kv + 3 * config.ffn;
-    RowBytes { activations: 4 * floats as u64, logits: 4 * config.vocab as u64 }
+/// The buffers of `arch::Resident`: residual, normed input, q, k, v, attention output, gate and up, and the rotary table.
+fn scratch_bytes(config: &Config) -> ScratchBytes {
+    let q_width = config.n_heads * config.head_dim;
+    let kv_width = config.n_kv_heads * config.head_dim;
+    let floats = |n: usize| n as u64 * size_of::<f32>() as u64;
+    ScratchBytes {
+        fixed: floats(config.rope.dims) * config.context_length as u64,
+        row: floats(2 * config.hidden + 2 * q_width + 2 * kv_width + 2 * config.ffn),
+        logit_row: floats(config.vocab),
+    }
 }
 
 fn packing(file: &ModelFile) -> String {
     // The type that holds most of the weights of the blocks names the packing.
-    let mut totals: Vec<(String, usize)> = Vec::new();
+    let mut totals: Vec<(&str, usize)> = Vec::new();
     for tensor in file.tensors().filter(|t| t.rows > 1 && t.name.starts_with("blk.")) {
-        let name = format!("{:?}", tensor.ty).to_uppercase();
+        let name = tensor.ty.name();
         let elements = tensor.rows.saturating_mul(tensor.cols);
         match totals.iter_mut().find(|(n, _)| *n == name) {
             Some((_, total)) => *total = total.saturating_add(elements),
             None => totals.push((name, elements)),
         }
     }
-    totals.into_iter().max_by_key(|(_, n)| *n).map_or_else(|| "none".to_owned(), |(name, _)| name)
+    totals.into_iter().max_by_key(|(_, n)| *n).map_or("none", |(name, _)| name).to_owned()
 }
 
 fn open(options: &LoadOptions) -> Result<Opened<ModelFile>, LoadFailure> {
@@ -64,7 +68,7 @@ fn open(options: &LoadOptions) -> Result<Opened<ModelFile>, LoadFailure> {
     let file = model::open(&options.path).map_err(|e| LoadFailure(e.to_string()))?;
     let data = file.tokenizer();
     let tokenizer = Tokenizer::new(data).map_err(|e| failure(&e))?;
-    let template = ChatTemplate::new(data).map_err(|e| failure(&e))?;
+    let template = ChatTemplate {};
     let config = file.config();
     if tokenizer.vocab() > config.vocab {
         return Err(LoadFailure(format!(
@@ -87,7 +91,7 @@ fn open(options: &LoadOptions) -> Result<Opened<ModelFile>, LoadFailure> {
             n_pages: 0,
             dtype: options.kv_dtype,
         },
-        row_bytes: row_bytes(config),
+        scratch_bytes: scratch_bytes(config),
         file,
     })
 }
@@ -143,8 +147,7 @@ impl Backend for LaneBackend {
         options: ResidentOptions,
         progress: Progress<'_>,
     ) -> Result<(Resident, ResidentFacts), LoadFailure> {
-        let _ = progress;
-        let resident = Resident::load(&file, self.lane.as_mut(), options)
+        let resident = Resident::load(&file, self.lane.as_mut(), options, progress)
             .map_err(|e| LoadFailure(format!("{}: {e}", file.path().display())))?;
         let facts = ResidentFacts {
             weight_bytes: resident.weight_bytes() as u64,

@@ -176,8 +176,10 @@ impl<B: Backend> Scheduler<B> {
     ) -> Result<Plan, LoadFailure> {
         let context = context(options, opened.context_length)?;
         let page_bytes = KvShape { n_pages: 1, ..opened.kv_shape }.page_bytes() as u64;
-        let scratch_bytes = self.max_rows() as u64 * opened.row_bytes.activations
-            + self.max_logit_rows() as u64 * opened.row_bytes.logits;
+        let scratch = &opened.scratch_bytes;
+        let scratch_bytes = scratch.fixed
+            + self.max_rows() as u64 * scratch.row
+            + self.max_logit_rows() as u64 * scratch.logit_row;
         let least_pages = context.div_ceil(PAGE_POSITIONS);
         let least = opened.weight_bytes + scratch_bytes + least_pages as u64 * page_bytes;
         if least > available {

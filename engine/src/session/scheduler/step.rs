@@ -9,6 +9,7 @@ use super::batch::{Part, plan};
 use super::generation::Ending;
 use super::{Farewell, Model, Scheduler, Task};
 use crate::arch::Batch;
+use crate::kv::Slots;
 use crate::lane::Row;
 use crate::telemetry::{Phase, Telemetry};
 
@@ -29,23 +30,39 @@ impl<B: Backend> Scheduler<B> {
             return;
         }
         let columns = columns(&model.tasks, &parts);
-        let rows = rows(model, &parts);
+        let rows = rows(&model.tasks, &model.slots, &parts);
         let batch = Batch { tokens: &columns.tokens, rows: &rows, logit_rows: &columns.logit_rows };
-        let (backend, resident) = (&mut self.backend, &mut model.resident);
-        let result = catch_unwind(AssertUnwindSafe(|| backend.forward(resident, &batch)));
+        let result = guarded_forward(&mut self.backend, &mut model.resident, &batch);
         let error = match result {
-            Ok(Ok(logits)) => {
+            Ok(logits) => {
                 take_logits(model, &parts, &columns, logits, &self.board.telemetry, &mut self.farewells);
                 return;
             }
-            Ok(Err(error)) => GenerateError::Lane(error.to_string()),
-            Err(panic) => GenerateError::Panicked(panic_text(panic.as_ref())),
+            Err(error) => error,
         };
         // K and V of this model may be half written, so nothing of them is used again.
         model.slots.empty_all();
         for task in model.tasks.drain(..) {
             self.farewells.push(task.end(Ending::Failed(error.clone())));
         }
+    }
+}
+
+/// Runs a batch; a panic below becomes an error.
+fn guarded_forward<'b, B: Backend>(
+    backend: &'b mut B,
+    resident: &mut B::Model,
+    batch: &Batch<'_>,
+) -> Result<&'b [f32], GenerateError> {
+    let run = (backend, resident);
+    let result = catch_unwind(AssertUnwindSafe(move || {
+        let (backend, resident) = { run };
+        backend.forward(resident, batch)
+    }));
+    match result {
+        Ok(Ok(logits)) => Ok(logits),
+        Ok(Err(error)) => Err(GenerateError::Lane(error.to_string())),
+        Err(panic) => Err(GenerateError::Panicked(panic_text(panic.as_ref()))),
     }
 }
 
@@ -59,11 +76,11 @@ fn columns(tasks: &[Task], parts: &[Part]) -> Columns {
     columns
 }
 
-fn rows<'m, M>(model: &'m Model<M>, parts: &[Part]) -> Vec<Row<'m>> {
+fn rows<'s>(tasks: &[Task], slots: &'s Slots, parts: &[Part]) -> Vec<Row<'s>> {
     let mut rows = Vec::new();
     for part in parts {
-        let task = &model.tasks[part.task];
-        let pages = model.slots.slot(task.slot()).pages();
+        let task = &tasks[part.task];
+        let pages = slots.slot(task.slot()).pages();
         rows.extend((task.position()..task.position() + part.count).map(|position| Row {
             pages,
             position: u32::try_from(position).expect("a context is shorter than 2^32"),
