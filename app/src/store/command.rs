@@ -72,8 +72,8 @@ pub enum Query {
 pub enum Saving {
     /// Yes.
     Yes,
-    /// Not now, for this reason (text for the user). Everything stays in memory and is tried again every few seconds and with
-    /// each change; `Saving::Yes` follows when it worked.
+    /// Not now, for this reason (text for the user). Everything stays in memory and is tried again every few seconds;
+    /// `Saving::Yes` follows when it worked.
     No {
         /// Why, and what to do.
         reason: String,
@@ -130,6 +130,8 @@ pub enum Event {
         /// Value, if any.
         value: Option<String>,
     },
+    /// A change made no sense and was dropped (text for the user), e.g. a message of a chat that was deleted meanwhile.
+    Refused(String),
     /// A question could not be answered (text for the user).
     QueryFailed(String),
 }

@@ -150,7 +150,7 @@ pub struct Chat {
     pub model: String,
     /// System prompt; empty when none.
     pub system: String,
-    /// The leaf of the branch that is shown; `None` = the newest message.
+    /// The leaf of the branch that is shown. Adding a message sets it; `None`, or a message that is gone, means the newest one.
     pub leaf: Option<MessageId>,
 }
 

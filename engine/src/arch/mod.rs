@@ -318,3 +318,6 @@ fn kv_shape(config: &Config, options: &ResidentOptions) -> KvShape {
         dtype: options.kv_dtype,
     }
 }
+
+#[cfg(test)]
+mod tests;
