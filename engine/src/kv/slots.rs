@@ -113,8 +113,13 @@ impl Slots {
         let taken_over = self.slots[slot].session.is_some() && self.slots[slot].session.as_deref() != session;
         let cached = if taken_over { 0 } else { reusable };
         let wanted = pages_for(positions.max(prompt.len()));
-        let reclaimable: usize =
-            self.slots.iter().enumerate().filter(|(i, s)| *i != slot && !s.busy).map(|(_, s)| s.pages.len()).sum();
+        let reclaimable: usize = self
+            .slots
+            .iter()
+            .enumerate()
+            .filter(|(i, s)| *i != slot && !s.busy)
+            .map(|(_, s)| s.pages.len())
+            .sum();
         let kept = pages_for(cached);
         let own = self.slots[slot].pages.len();
         if self.pages.free() + reclaimable + own < wanted {
@@ -160,7 +165,8 @@ impl Slots {
     }
 
     fn least_recent_idle_except(&self, slot: usize) -> Option<usize> {
-        let owners = self.slots.iter().enumerate().filter(|(i, s)| *i != slot && !s.busy && !s.pages.is_empty());
+        let owners =
+            self.slots.iter().enumerate().filter(|(i, s)| *i != slot && !s.busy && !s.pages.is_empty());
         owners.min_by_key(|(_, s)| (s.session.is_some(), s.last_used)).map(|(i, _)| i)
     }
 

@@ -90,13 +90,21 @@ fn random_claims_never_share_or_lose_a_page() {
                             assert!(cached < prompt_len, "{context}: nothing left to run");
                             assert_eq!(slots.slot(slot).tokens(), &prompt[..cached], "{context}");
                             assert_eq!(before.slot(slot).tokens()[..cached], prompt[..cached], "{context}");
-                            assert_eq!(before.slot(slot).pages()[..cached / PAGE_POSITIONS], slots.slot(slot).pages()[..cached / PAGE_POSITIONS], "{context}: cached pages changed");
+                            assert_eq!(
+                                before.slot(slot).pages()[..cached / PAGE_POSITIONS],
+                                slots.slot(slot).pages()[..cached / PAGE_POSITIONS],
+                                "{context}: cached pages changed"
+                            );
                             assert_eq!(slots.slot(slot).session(), session, "{context}");
                             slots.extend(slot, &prompt[cached..]);
                             busy.push((slot, positions - prompt_len));
                         }
                         None => {
-                            assert_eq!(before.pages().held(), slots.pages().held(), "{context}: refusal evicted");
+                            assert_eq!(
+                                before.pages().held(),
+                                slots.pages().held(),
+                                "{context}: refusal evicted"
+                            );
                             assert!(!busy.is_empty(), "{context}: refused with nothing running");
                         }
                     }

@@ -15,7 +15,10 @@ pub trait Vocabulary: Send + Sync {
     /// Number of ids.
     fn size(&self) -> usize;
     /// Ids of a text; BOS in front if asked for and the model wants one.
-    fn encode(&self, text: &str, specials: Specials, add_bos: bool) -> Vec<u32>;
+    ///
+    /// # Errors
+    /// The text cannot be encoded; the error says why.
+    fn encode(&self, text: &str, specials: Specials, add_bos: bool) -> Result<Vec<u32>, String>;
     /// Ids of a chat, ready for the assistant's answer.
     ///
     /// # Errors
@@ -106,9 +109,5 @@ pub trait Backend {
     ///
     /// # Errors
     /// Device loss.
-    fn forward<'b>(
-        &'b mut self,
-        model: &mut Self::Model,
-        batch: &Batch<'_>,
-    ) -> Result<&'b [f32], LaneError>;
+    fn forward<'b>(&'b mut self, model: &mut Self::Model, batch: &Batch<'_>) -> Result<&'b [f32], LaneError>;
 }

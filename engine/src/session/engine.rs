@@ -261,8 +261,7 @@ impl EngineHandle {
     /// Queue full, or engine stopped.
     pub fn submit(&self, request: Request, wake: Waker) -> Result<Generation, SubmitError> {
         let place = self.take_place()?;
-        let (reader, outbox) =
-            Reader::with_outbox(wake, Event::Failed(GenerateError::Stopped), Some(place));
+        let (reader, outbox) = Reader::with_outbox(wake, Event::Failed(GenerateError::Stopped), Some(place));
         let cancel = Arc::clone(&reader.cancel);
         let message = Intake::Generate { request, outbox, cancel, submitted: Instant::now() };
         self.shared.intake.send(message).map_err(|_| SubmitError::Stopped)?;
@@ -295,11 +294,11 @@ impl EngineHandle {
     /// Ids of a text under a resident model's tokenizer, computed on the caller's thread.
     ///
     /// # Errors
-    /// Model not resident.
+    /// Model not resident, or the text cannot be encoded.
     pub fn tokenize(&self, model: &str, text: &str, specials: Specials) -> Result<Vec<u32>, GenerateError> {
         let entry =
             self.shared.board.entry(model).ok_or_else(|| GenerateError::ModelNotLoaded(model.to_owned()))?;
-        Ok(entry.vocabulary.encode(text, specials, true))
+        entry.vocabulary.encode(text, specials, true).map_err(GenerateError::Invalid)
     }
 
     /// Latest snapshot; never blocks on the engine thread's work. A request's last event comes after the snapshot that shows
@@ -341,10 +340,7 @@ impl Drop for StopOnExit {
     }
 }
 
-pub(super) fn spawn(
-    name: &str,
-    work: impl FnOnce() + Send + 'static,
-) -> Result<JoinHandle<()>, LaneError> {
+pub(super) fn spawn(name: &str, work: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>, LaneError> {
     std::thread::Builder::new().name(name.to_owned()).spawn(work).map_err(|_| thread_error())
 }
 

@@ -13,7 +13,7 @@ use super::outbox::Outbox;
 use super::scheduler::Command;
 use super::{Event, GenerateError, LoadEvent, LoadOptions, Prompt, Request, ScoreEvent, ScoreRequest};
 use super::{StopReason, Usage, panic_text};
-use crate::sampler::Sampling;
+use crate::sampler::{Chain, StopStrings};
 use crate::tokenizer::Specials;
 
 /// Alternatives per token that a request may ask for; a bound on the memory of its events.
@@ -49,9 +49,9 @@ pub(super) enum Job {
 pub(super) struct GenerateJob {
     pub(super) outbox: Outbox<Event>,
     pub(super) vocabulary: Arc<dyn Vocabulary>,
-    pub(super) sampling: Sampling,
+    pub(super) chain: Chain,
     pub(super) max_new_tokens: usize,
-    pub(super) stop: Vec<String>,
+    pub(super) stops: StopStrings,
     pub(super) logprobs: Option<u32>,
     pub(super) submitted: Instant,
 }
@@ -75,7 +75,9 @@ pub(super) fn run<F>(messages: &Receiver<Intake>, engine: &Sender<Command<F>>, b
             Intake::Generate { request, outbox, cancel, submitted } => {
                 generate(board, request, outbox, cancel, submitted).map(Command::Run)
             }
-            Intake::Score { request, outbox, cancel } => score(board, request, outbox, cancel).map(Command::Run),
+            Intake::Score { request, outbox, cancel } => {
+                score(board, request, outbox, cancel).map(Command::Run)
+            }
             Intake::Load { options, outbox, cancel } => Some(Command::Load { options, outbox, cancel }),
             Intake::Unload(model) => Some(Command::Unload(model)),
             Intake::Stop => break,
@@ -108,7 +110,7 @@ fn generate(
     // A tokenizer or template that panics on some text must not take the other requests with it.
     let prepared = catch_unwind(AssertUnwindSafe(|| prepare(board, &request)))
         .unwrap_or_else(|panic| Err(GenerateError::Panicked(panic_text(panic.as_ref()))));
-    let (entry, prompt) = match prepared {
+    let Prepared { entry, prompt, chain, stops } = match prepared {
         Ok(prepared) => prepared,
         Err(error) => {
             outbox.end(Event::Failed(error));
@@ -129,35 +131,46 @@ fn generate(
         job: Job::Generate(GenerateJob {
             outbox,
             vocabulary: entry.vocabulary,
-            sampling: request.sampling,
+            chain,
             max_new_tokens,
-            stop: request.stop,
+            stops,
             logprobs: request.logprobs,
             submitted,
         }),
     })
 }
 
-/// Ids of the prompt, fitting the context with room for one more.
-fn prepare(board: &Board, request: &Request) -> Result<(Entry, Vec<u32>), GenerateError> {
+/// What a generation is made of.
+struct Prepared {
+    entry: Entry,
+    /// Fits the context with room for one more.
+    prompt: Vec<u32>,
+    chain: Chain,
+    stops: StopStrings,
+}
+
+fn prepare(board: &Board, request: &Request) -> Result<Prepared, GenerateError> {
     let entry =
         board.entry(&request.model).ok_or_else(|| GenerateError::ModelNotLoaded(request.model.clone()))?;
-    check_parameters(request, entry.vocabulary.size())?;
+    let vocab = entry.vocabulary.size();
+    let chain = Chain::new(&request.sampling, vocab).map_err(|e| GenerateError::Invalid(e.to_string()))?;
+    let stops = StopStrings::new(&request.stop).map_err(|e| GenerateError::Invalid(e.to_string()))?;
+    check_logprobs(request.logprobs)?;
     let prompt = match &request.prompt {
-        Prompt::Text(text) => entry.vocabulary.encode(text, Specials::Parse, true),
-        Prompt::Tokens(tokens) => tokens.clone(),
-        Prompt::Chat(messages) => {
-            entry.vocabulary.encode_chat(messages).map_err(GenerateError::Template)?
+        Prompt::Text(text) => {
+            entry.vocabulary.encode(text, Specials::Parse, true).map_err(GenerateError::Invalid)?
         }
+        Prompt::Tokens(tokens) => tokens.clone(),
+        Prompt::Chat(messages) => entry.vocabulary.encode_chat(messages).map_err(GenerateError::Template)?,
     };
     if prompt.is_empty() {
         return Err(GenerateError::EmptyPrompt);
     }
-    check_ids(&prompt, entry.vocabulary.size())?;
+    check_ids(&prompt, vocab)?;
     if prompt.len() >= entry.context {
         return Err(GenerateError::PromptTooLong { prompt_tokens: prompt.len(), context: entry.context });
     }
-    Ok((entry, prompt))
+    Ok(Prepared { entry, prompt, chain, stops })
 }
 
 fn check_ids(ids: &[u32], vocab: usize) -> Result<(), GenerateError> {
@@ -170,44 +183,13 @@ fn check_ids(ids: &[u32], vocab: usize) -> Result<(), GenerateError> {
     }
 }
 
-fn check_parameters(request: &Request, vocab: usize) -> Result<(), GenerateError> {
-    check_sampling(&request.sampling, vocab)?;
-    if request.stop.iter().any(String::is_empty) {
-        return Err(GenerateError::Invalid("a stop string is empty".into()));
-    }
-    match request.logprobs {
+fn check_logprobs(asked: Option<u32>) -> Result<(), GenerateError> {
+    match asked {
         Some(n) if n > MAX_LOGPROBS => Err(GenerateError::Invalid(format!(
             "{n} alternatives per token were asked for; at most {MAX_LOGPROBS} are possible"
         ))),
         _ => Ok(()),
     }
-}
-
-fn check_sampling(s: &Sampling, vocab: usize) -> Result<(), GenerateError> {
-    let range = |name: &str, value: f32, low: f32, high: f32| {
-        if value.is_finite() && value >= low && value <= high {
-            Ok(())
-        } else {
-            Err(GenerateError::Invalid(format!("{name} is {value}, expected {low} to {high}")))
-        }
-    };
-    range("temperature", s.temperature, 0.0, 100.0)?;
-    range("top_p", s.top_p, 0.0, 1.0)?;
-    range("min_p", s.min_p, 0.0, 1.0)?;
-    range("repetition_penalty", s.repetition_penalty, 0.01, 100.0)?;
-    range("frequency_penalty", s.frequency_penalty, -100.0, 100.0)?;
-    range("presence_penalty", s.presence_penalty, -100.0, 100.0)?;
-    for &(id, bias) in &s.logit_bias {
-        if id as usize >= vocab {
-            return Err(GenerateError::Invalid(format!(
-                "logit_bias names id {id}, but the vocabulary has {vocab} ids"
-            )));
-        }
-        if !bias.is_finite() {
-            return Err(GenerateError::Invalid(format!("logit_bias of id {id} is {bias}, expected a number")));
-        }
-    }
-    Ok(())
 }
 
 fn score(
@@ -243,7 +225,9 @@ fn prepare_score(board: &Board, request: &ScoreRequest) -> Result<(Entry, Option
         )));
     }
     check_ids(&request.tokens, entry.vocabulary.size())?;
-    let bos = entry.vocabulary.encode("", Specials::Literal, true).first().copied();
+    // Nothing but what the model wants in front of every text.
+    let front = entry.vocabulary.encode("", Specials::Literal, true).map_err(GenerateError::Invalid)?;
+    let bos = front.first().copied();
     if request.tokens.len() + usize::from(bos.is_some()) < 2 {
         return Err(GenerateError::EmptyPrompt);
     }

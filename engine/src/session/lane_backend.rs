@@ -68,7 +68,7 @@ fn open(options: &LoadOptions) -> Result<Opened<ModelFile>, LoadFailure> {
     let file = model::open(&options.path).map_err(|e| LoadFailure(e.to_string()))?;
     let data = file.tokenizer();
     let tokenizer = Tokenizer::new(data).map_err(|e| failure(&e))?;
-    let template = ChatTemplate {};
+    let template = ChatTemplate::for_model(data).map_err(|e| failure(&e))?;
     let config = file.config();
     if tokenizer.vocab() > config.vocab {
         return Err(LoadFailure(format!(
@@ -108,8 +108,8 @@ impl Vocabulary for ModelVocabulary {
         self.size
     }
 
-    fn encode(&self, text: &str, specials: Specials, add_bos: bool) -> Vec<u32> {
-        self.tokenizer.encode(text, specials, add_bos)
+    fn encode(&self, text: &str, specials: Specials, add_bos: bool) -> Result<Vec<u32>, String> {
+        self.tokenizer.encode(text, specials, add_bos).map_err(|e| e.to_string())
     }
 
     fn encode_chat(&self, messages: &[Message]) -> Result<Vec<u32>, String> {
@@ -160,11 +160,7 @@ impl Backend for LaneBackend {
         model.unload(self.lane.as_mut());
     }
 
-    fn forward<'b>(
-        &'b mut self,
-        model: &mut Resident,
-        batch: &Batch<'_>,
-    ) -> Result<&'b [f32], LaneError> {
+    fn forward<'b>(&'b mut self, model: &mut Resident, batch: &Batch<'_>) -> Result<&'b [f32], LaneError> {
         model.forward(self.lane.as_mut(), batch, &self.telemetry)
     }
 }

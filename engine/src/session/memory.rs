@@ -19,7 +19,8 @@ pub(super) fn budget(asked_bytes: u64) -> (u64, Option<String>) {
         }
         None => {
             let gib = UNKNOWN_MACHINE_BYTES >> 30;
-            let notice = format!("the memory size of this machine could not be read; models may use {gib} GiB");
+            let notice =
+                format!("the memory size of this machine could not be read; models may use {gib} GiB");
             (UNKNOWN_MACHINE_BYTES, Some(notice))
         }
     }
@@ -76,7 +77,10 @@ mod tests {
 
     #[test]
     fn meminfo_counts_kibibytes() {
-        assert_eq!(total_from_meminfo("MemFree: 1 kB\nMemTotal:       24684096 kB\n"), Some(24_684_096 * 1024));
+        assert_eq!(
+            total_from_meminfo("MemFree: 1 kB\nMemTotal:       24684096 kB\n"),
+            Some(24_684_096 * 1024)
+        );
         assert_eq!(total_from_meminfo("MemFree: 1 kB\n"), None);
     }
 

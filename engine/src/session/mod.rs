@@ -300,10 +300,8 @@ mod board;
 mod engine;
 mod intake;
 mod lane_backend;
-mod logprobs;
 mod memory;
 mod outbox;
-mod picker;
 mod scheduler;
 pub mod scripted;
 
@@ -312,5 +310,6 @@ pub use engine::{EngineHandle, Generation, Load, LoadEvent, LoadFailure, Score, 
 /// What a panic said, for an error message.
 fn panic_text(panic: &(dyn std::any::Any + Send)) -> String {
     let text = panic.downcast_ref::<&str>().map(|s| (*s).to_owned());
-    text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_else(|| "a panic without a message".into())
+    text.or_else(|| panic.downcast_ref::<String>().cloned())
+        .unwrap_or_else(|| "a panic without a message".into())
 }

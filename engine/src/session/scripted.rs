@@ -105,8 +105,8 @@ impl Vocabulary for Bytes {
         VOCAB
     }
 
-    fn encode(&self, text: &str, _specials: Specials, _add_bos: bool) -> Vec<u32> {
-        text.bytes().map(u32::from).collect()
+    fn encode(&self, text: &str, _specials: Specials, _add_bos: bool) -> Result<Vec<u32>, String> {
+        Ok(text.bytes().map(u32::from).collect())
     }
 
     fn encode_chat(&self, messages: &[Message]) -> Result<Vec<u32>, String> {

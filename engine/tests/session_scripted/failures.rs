@@ -5,15 +5,15 @@ use onebit_engine::session::scripted::{Script, VOCAB, only};
 use onebit_engine::session::{EngineOptions, GenerateError, Prompt, Request};
 
 use crate::fixture::{
-    Steps, engine, finish, hashed, hide_scripted_panics, load, lost, no_wake, options, request, run, until,
+    Steps, engine, finish, hashed, hide_scripted_panics, load, lost, no_wake, options, request, run,
 };
 
 #[test]
 fn a_panic_in_a_step_fails_its_model_and_spares_the_other() {
     hide_scripted_panics();
-    // Histories that begin with `!` panic at their fifth token.
+    // Histories that begin with `!` panic at their 300th token.
     let script = hashed(100_000).before_step(|_, histories| {
-        assert!(!histories.iter().any(|h| h[0] == 33 && h.len() == 5), "scripted panic");
+        assert!(!histories.iter().any(|h| h[0] == 33 && h.len() == 300), "scripted panic");
         Ok(())
     });
     let (gated, steps) = Steps::of(script.clone());
@@ -25,25 +25,32 @@ fn a_panic_in_a_step_fails_its_model_and_spares_the_other() {
     });
     let engine = engine(script, options());
     load(&engine, "n", 512).expect("fits");
-    let spared = engine.submit(Request { model: "n".into(), ..request("calm", 50) }, no_wake()).expect("room");
-    let neighbour = engine.submit(request("neighbour", 50), no_wake()).expect("room");
-    let culprit = engine.submit(request("!", 50), no_wake()).expect("room");
-    until("all run", || engine.status().running == 3);
-    steps.allow(400);
+    let spared =
+        engine.submit(Request { model: "n".into(), ..request("calm", 400) }, no_wake()).expect("room");
+    let neighbour = engine.submit(request("neighbour", 500), no_wake()).expect("room");
+    let culprit = engine.submit(request("!", 500), no_wake()).expect("room");
+    steps.until("all run", || engine.status().running == 3);
+    steps.allow(2000);
     for victim in [&culprit, &neighbour] {
         match finish(victim).end.unwrap_err() {
             GenerateError::Panicked(text) => assert_eq!(text, "scripted panic"),
             error => panic!("{error}"),
         }
     }
-    assert_eq!(finish(&spared).tokens.len(), 50);
+    assert_eq!(finish(&spared).tokens.len(), 400);
     let status = engine.status();
-    assert!(status.slots.iter().filter(|s| s.model == "m").all(|s| s.positions == 0 && !s.busy), "{status:?}");
+    assert!(
+        status.slots.iter().filter(|s| s.model == "m").all(|s| s.positions == 0 && !s.busy),
+        "{status:?}"
+    );
     assert_eq!(status.models[0].kv_used_bytes, 0);
     // The model still answers, from the beginning and as before.
     let after = run(&engine, request("neighbour", 20));
     assert_eq!(after.cached_tokens, 0);
-    assert_eq!(after.tokens, run(&crate::fixture::engine(hashed(100_000), options()), request("neighbour", 20)).tokens);
+    assert_eq!(
+        after.tokens,
+        run(&crate::fixture::engine(hashed(100_000), options()), request("neighbour", 20)).tokens
+    );
 }
 
 #[test]
@@ -79,13 +86,20 @@ fn numbers_that_are_not_finite_name_their_position() {
 fn what_cannot_run_is_refused_with_its_reason() {
     let engine = engine(hashed(1000), options());
     let error = |request: Request| run(&engine, request).end.unwrap_err();
-    assert_eq!(error(Request { model: "x".into(), ..request("a", 1) }), GenerateError::ModelNotLoaded("x".into()));
+    assert_eq!(
+        error(Request { model: "x".into(), ..request("a", 1) }),
+        GenerateError::ModelNotLoaded("x".into())
+    );
     assert_eq!(error(request("", 1)), GenerateError::EmptyPrompt);
     assert_eq!(
         error(request(&"a".repeat(1024), 1)),
         GenerateError::PromptTooLong { prompt_tokens: 1024, context: 1024 }
     );
-    assert_eq!(run(&engine, request(&"a".repeat(1023), 0)).tokens.len(), 1, "a prompt that leaves room for one");
+    assert_eq!(
+        run(&engine, request(&"a".repeat(1023), 0)).tokens.len(),
+        1,
+        "a prompt that leaves room for one"
+    );
     let beyond = u32::try_from(VOCAB).expect("small");
     let tokens = Request { prompt: Prompt::Tokens(vec![1, beyond]), ..request("", 1) };
     assert!(matches!(error(tokens), GenerateError::Invalid(text) if text.contains("260")));
@@ -113,19 +127,19 @@ fn unloading_a_model_ends_its_generations_and_no_others() {
     let (script, steps) = Steps::of(hashed(100_000));
     let engine = engine(script, EngineOptions { max_running: 3, ..options() });
     load(&engine, "n", 512).expect("fits");
-    let on_n = || Request { model: "n".into(), ..request("n", 20) };
+    let on_n = || Request { model: "n".into(), ..request("n", 300) };
     let running: Vec<_> = (0..2).map(|_| engine.submit(on_n(), no_wake()).expect("room")).collect();
-    let other = engine.submit(request("m", 20), no_wake()).expect("room");
+    let other = engine.submit(request("m", 300), no_wake()).expect("room");
     let queued: Vec<_> = (0..3).map(|_| engine.submit(on_n(), no_wake()).expect("room")).collect();
-    until("three run", || engine.status().running == 3 && engine.status().queued == 3);
+    steps.until("three run", || engine.status().running == 3);
     engine.unload("n");
-    steps.allow(200);
+    steps.allow(1000);
     for generation in running.iter().chain(&queued) {
         assert_eq!(finish(generation).end.unwrap_err(), GenerateError::Stopped);
     }
-    assert_eq!(finish(&other).tokens.len(), 20);
+    assert_eq!(finish(&other).tokens.len(), 300);
     assert_eq!(run(&engine, on_n()).end.unwrap_err(), GenerateError::ModelNotLoaded("n".into()));
     // The name and the memory are free again.
     load(&engine, "n", 512).expect("fits again");
-    assert_eq!(run(&engine, on_n()).tokens.len(), 20);
+    assert_eq!(run(&engine, on_n()).tokens.len(), 300);
 }

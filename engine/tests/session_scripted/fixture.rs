@@ -45,9 +45,8 @@ pub fn hide_scripted_panics() {
 pub fn hashed(end_every: u64) -> Script {
     Script::replying(move |history| {
         let hash = history.iter().fold(0x5eed, |h: u64, &id| mix(h ^ u64::from(id)).wrapping_add(0x9e37));
-        let mut logits: Vec<f32> = (0..VOCAB as u64)
-            .map(|id| (mix(hash ^ (id << 32)) >> 40) as f32 / (1u64 << 22) as f32)
-            .collect();
+        let mut logits: Vec<f32> =
+            (0..VOCAB as u64).map(|id| (mix(hash ^ (id << 32)) >> 40) as f32 / (1u64 << 22) as f32).collect();
         // Printable ASCII only.
         for (id, logit) in logits.iter_mut().enumerate() {
             if !(32..127).contains(&id) {
@@ -181,8 +180,20 @@ impl Steps {
 
     pub fn allow(&self, n: usize) {
         for _ in 0..n {
-            self.0.send(()).expect("the engine runs");
+            // An engine that has stopped needs no leave.
+            let _ = self.0.send(());
         }
+    }
+
+    /// Waits for something that takes an unknown number of steps.
+    pub fn until(&self, what: &str, mut happened: impl FnMut() -> bool) {
+        until(what, || {
+            happened() || {
+                self.allow(1);
+                std::thread::sleep(std::time::Duration::from_millis(2));
+                false
+            }
+        });
     }
 }
 

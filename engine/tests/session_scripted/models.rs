@@ -47,7 +47,8 @@ fn each_request_is_answered_by_the_model_it_names() {
     assert!(on_n(&"x".repeat(64)).end.is_err(), "the shorter context is that of n");
     assert!(run(&engine, request(&"x".repeat(64), 3)).end.is_ok());
     let busy = engine.status();
-    let positions = |id: &str| busy.slots.iter().filter(|s| s.model == id).map(|s| s.positions).sum::<usize>();
+    let positions =
+        |id: &str| busy.slots.iter().filter(|s| s.model == id).map(|s| s.positions).sum::<usize>();
     assert!(positions("n") >= 60 && positions("m") >= 64);
 }
 
@@ -105,8 +106,7 @@ fn a_dropped_load_leaves_nothing_behind() {
 #[test]
 fn loads_in_flight_end_at_shutdown() {
     let engine = start(1 << 30, 1 << 20);
-    let options =
-        LoadOptions { id: "m".into(), path: "m.gguf".into(), context: 256, kv_dtype: KvDtype::F16 };
+    let options = LoadOptions { id: "m".into(), path: "m.gguf".into(), context: 256, kv_dtype: KvDtype::F16 };
     let load = engine.load(options.clone(), no_wake());
     engine.shutdown();
     // Loaded before the shutdown or stopped by it, but ended.

@@ -43,7 +43,9 @@ fn every_token_after_the_first_of_each_window_is_scored() {
     let script = hashed(100_000);
     let engine = engine(script.clone(), options());
     let tokens: Vec<u32> = (0..700u32).map(|i| (i * 7) % 256).collect();
-    for (count, context) in [(700, 128), (700, 1024), (65, 64), (66, 64), (128, 64), (2, 2), (3, 2), (200, 65)] {
+    for (count, context) in
+        [(700, 128), (700, 1024), (65, 64), (66, 64), (128, 64), (2, 2), (3, 2), (200, 65)]
+    {
         let (scored, nll) = score(&engine, tokens[..count].to_vec(), context).expect("scores");
         let (expected_scored, expected_nll) = expected(&script, &tokens[..count], context);
         assert_eq!(scored, expected_scored, "{count} tokens in windows of {context}");

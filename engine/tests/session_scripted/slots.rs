@@ -3,7 +3,7 @@
 use onebit_engine::lane::{KvDtype, KvShape, PAGE_POSITIONS};
 use onebit_engine::session::{EngineOptions, Prompt};
 
-use crate::fixture::{Steps, engine, finish, hashed, no_wake, options, request, run, splitmix64, until};
+use crate::fixture::{Steps, engine, finish, hashed, no_wake, options, request, run, splitmix64};
 
 fn ids(rng: &mut u64, n: usize) -> Vec<u32> {
     (0..n).map(|_| 32 + u32::try_from(splitmix64(rng) % 90).expect("small")).collect()
@@ -70,13 +70,13 @@ fn a_session_keeps_its_slot_while_others_come_and_go() {
 fn requests_of_one_session_run_one_after_the_other_and_others_pass() {
     let (script, steps) = Steps::of(hashed(100_000));
     let engine = engine(script, options());
-    let mut named = request("turn", 5);
+    let mut named = request("turn", 200);
     named.session = Some("s".into());
     let first = engine.submit(named.clone(), no_wake()).expect("room");
     let second = engine.submit(named, no_wake()).expect("room");
-    let other = engine.submit(request("other", 5), no_wake()).expect("room");
-    until("two run", || engine.status().running == 2);
-    steps.allow(100);
+    let other = engine.submit(request("other", 200), no_wake()).expect("room");
+    steps.until("two run", || engine.status().running == 2);
+    steps.allow(600);
     assert_eq!(finish(&first).cached_tokens, 0);
     assert_eq!(finish(&other).cached_tokens, 0);
     assert_eq!(finish(&second).cached_tokens, 3);
@@ -103,10 +103,9 @@ fn kv_bytes_are_pages_times_page_bytes() {
 
 #[test]
 fn generations_wait_for_pages_and_never_run_out_of_them() {
-    // Room for the weights and little more than one full context of KV, for eight that want it.
-    let engine = engine(hashed(100_000), EngineOptions { memory_bytes: (1 << 20) + 150_000, ..options() });
-    let model = engine.status().models.remove(0);
-    assert!(model.kv_reserved_bytes < 3 * 1024 * 4, "{}", model.kv_reserved_bytes);
+    // Room for the weights, the scratch and little more than one full context of KV (4096 bytes), for eight that want it.
+    let engine = engine(hashed(100_000), EngineOptions { memory_bytes: (1 << 20) + 82_000, ..options() });
+    assert_eq!(engine.status().models[0].kv_reserved_bytes, 4096);
     let open: Vec<_> = (0..8)
         .map(|i| engine.submit(request(&format!("{i}").repeat(300), 0), no_wake()).expect("room"))
         .collect();

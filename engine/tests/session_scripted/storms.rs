@@ -3,7 +3,7 @@
 use std::sync::Mutex;
 
 use onebit_engine::session::scripted::Script;
-use onebit_engine::session::{EngineHandle, EngineOptions, GenerateError, Generation, SubmitError};
+use onebit_engine::session::{EngineHandle, EngineOptions, Event, GenerateError, Generation, SubmitError};
 
 use crate::fixture::{
     Outcome, engine, finish, hashed, hide_scripted_panics, load, lost, no_wake, options, request, run,
@@ -24,7 +24,8 @@ fn storm(engine: &EngineHandle, seed: u64, count: usize) -> usize {
     let mut open: Vec<Generation> = Vec::new();
     let mut submitted = 0;
     while submitted < count {
-        let mut request = request(&text(&mut rng, 200), u32::try_from(splitmix64(&mut rng) % 12).expect("small"));
+        let mut request =
+            request(&text(&mut rng, 200), u32::try_from(splitmix64(&mut rng) % 12).expect("small"));
         request.model = ["m", "n"][usize::try_from(splitmix64(&mut rng) % 2).expect("small")].into();
         if splitmix64(&mut rng).is_multiple_of(3) {
             request.session = Some(format!("s{}", splitmix64(&mut rng) % 5));
@@ -61,12 +62,23 @@ fn end_one(open: &mut Vec<Generation>, rng: &mut u64) -> Option<Outcome> {
         0 => return None,
         1 => generation.cancel(),
         2 => {
-            let _ = generation.next();
+            // The end may be the first event already.
+            let mut last = generation.next();
             generation.cancel();
+            while let Some(event) = generation.next() {
+                assert!(!is_last(last.as_ref()), "an event after the last one");
+                last = Some(event);
+            }
+            assert!(is_last(last.as_ref()), "a stream without a last event");
+            return None;
         }
         _ => {}
     }
     Some(finish(&generation))
+}
+
+fn is_last(event: Option<&Event>) -> bool {
+    matches!(event, Some(Event::Done { .. } | Event::Failed(_)))
 }
 
 fn unruly(seed: u64) -> Script {
@@ -107,8 +119,10 @@ fn every_generation_ends_exactly_once_whatever_happens() {
         let engine = engine(unruly(seed), storm_options());
         load(&engine, "n", 512).expect("fits");
         let submitted: usize = std::thread::scope(|scope| {
-            let threads: Vec<_> =
-                (0..4).map(|t| (&engine, t)).map(|(e, t)| scope.spawn(move || storm(e, seed * 100 + t, 500))).collect();
+            let threads: Vec<_> = (0..4)
+                .map(|t| (&engine, t))
+                .map(|(e, t)| scope.spawn(move || storm(e, seed * 100 + t, 500)))
+                .collect();
             threads.into_iter().map(|t| t.join().expect("no promise was broken")).sum()
         });
         assert_eq!(submitted, 2000, "seed {seed}");
@@ -124,7 +138,10 @@ fn a_storm_leaves_no_trace_in_later_answers() {
     storm(&engine, seed, 800);
     check_idle(&engine, seed);
     let after = run(&engine, request("In the beginning the scheduler created", 40));
-    let fresh = run(&crate::fixture::engine(hashed(20), options()), request("In the beginning the scheduler created", 40));
+    let fresh = run(
+        &crate::fixture::engine(hashed(20), options()),
+        request("In the beginning the scheduler created", 40),
+    );
     assert_eq!((after.tokens, after.text), (fresh.tokens, fresh.text), "seed {seed}");
 }
 
@@ -133,8 +150,9 @@ fn shutdown_in_a_storm_ends_everything_exactly_once() {
     for seed in 10..16u64 {
         let engine = engine(hashed(50), storm_options());
         let mut rng = seed;
-        let open: Vec<_> =
-            (0..30).map(|_| engine.submit(request(&text(&mut rng, 300), 200), no_wake()).expect("room")).collect();
+        let open: Vec<_> = (0..30)
+            .map(|_| engine.submit(request(&text(&mut rng, 300), 200), no_wake()).expect("room"))
+            .collect();
         for _ in 0..splitmix64(&mut rng) % 40 {
             std::thread::yield_now();
         }

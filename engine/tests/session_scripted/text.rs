@@ -36,12 +36,9 @@ fn an_answer_cut_inside_a_character_says_so_at_its_end() {
 #[test]
 fn stop_strings_end_the_answer_and_are_not_part_of_it() {
     let engine = engine(Script::saying("one two STOP three"), options());
-    for (stop, text) in [
-        (&["STOP"][..], "one two "),
-        (&["two", "STOP"], "one "),
-        (&["wo STOP th"], "one t"),
-        (&["o"], ""),
-    ] {
+    for (stop, text) in
+        [(&["STOP"][..], "one two "), (&["two", "STOP"], "one "), (&["wo STOP th"], "one t"), (&["o"], "")]
+    {
         let outcome = chat(&engine, stop, 0);
         assert_eq!((outcome.text.as_str(), outcome.reason()), (text, StopReason::StopString), "{stop:?}");
     }

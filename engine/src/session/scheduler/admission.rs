@@ -21,8 +21,9 @@ enum Verdict {
 }
 
 impl<B: Backend> Scheduler<B> {
-    /// Starts what fits.
-    pub(super) fn admit(&mut self) {
+    /// Starts what fits; true when something did.
+    pub(super) fn admit(&mut self) -> bool {
+        let running = self.running();
         let mut full: Vec<u64> = Vec::new();
         let mut held: Vec<(u64, String)> = Vec::new();
         let mut i = 0;
@@ -52,6 +53,7 @@ impl<B: Backend> Scheduler<B> {
                 }
             }
         }
+        self.running() > running
     }
 
     fn claim(&mut self, waiting: usize) -> Verdict {

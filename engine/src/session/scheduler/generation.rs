@@ -7,11 +7,10 @@ use std::time::Instant;
 use super::super::answer::Answer;
 use super::super::backend::Vocabulary;
 use super::super::intake::GenerateJob;
-use super::super::logprobs;
 use super::super::outbox::Outbox;
-use super::super::picker::Picker;
 use super::super::{Event, GenerateError, StopReason, Token, Usage};
 use crate::kv::Claim;
+use crate::sampler::{Chain, NotFinite, logprobs};
 
 /// See the module documentation. `tokens[..stored]` have their K and V in the slot; the rest is to be run.
 pub(super) struct Generating {
@@ -25,7 +24,7 @@ pub(super) struct Generating {
     stored: usize,
     max_new_tokens: usize,
     logprobs: Option<u32>,
-    picker: Picker,
+    chain: Chain,
     answer: Answer,
     queue_millis: f64,
     started: Instant,
@@ -71,8 +70,8 @@ impl Generating {
         let this = Self {
             cancel,
             slot: claim.slot,
-            picker: Picker::new(job.sampling, &prompt),
-            answer: Answer::new(job.stop),
+            chain: job.chain,
+            answer: Answer::new(job.stops),
             vocabulary: job.vocabulary,
             prompt_tokens: prompt.len(),
             cached_tokens: claim.cached,
@@ -123,27 +122,17 @@ impl Generating {
 
     /// Picks the next token from the model's logits `[vocab]`. `Some` when that ends the generation.
     pub(super) fn accept(&mut self, logits: &[f32], scratch: &mut Vec<f32>) -> Option<Ending> {
-        if !logits.iter().all(|x| x.is_finite()) {
+        let Ok(token) = self.pick(logits, scratch) else {
             return Some(Ending::Failed(GenerateError::NotFinite { position: self.stored - 1 }));
-        }
-        scratch.clear();
-        scratch.extend_from_slice(logits);
-        let id = self.picker.pick(scratch);
+        };
         let now = Instant::now();
         self.first_token.get_or_insert(now);
+        self.last_token = Some(now);
+        let id = token.id;
         if self.vocabulary.ends_generation(id) {
-            self.last_token = Some(now);
             return Some(Ending::Done(StopReason::EndOfText));
         }
-        self.last_token = Some(now);
         self.tokens.push(id);
-        let token = match self.logprobs {
-            None => Token { id, logprob: None, top: Vec::new() },
-            Some(n) => {
-                let (logprob, top) = logprobs::of(logits, id, n as usize);
-                Token { id, logprob: Some(logprob), top }
-            }
-        };
         let bytes = if self.vocabulary.is_control(id) { &[] } else { self.vocabulary.token_bytes(id) };
         let text = self.answer.push(bytes);
         self.outbox.send(Event::Text { text, tokens: vec![token] });
@@ -154,6 +143,21 @@ impl Generating {
         } else {
             None
         }
+    }
+
+    fn pick(&mut self, logits: &[f32], scratch: &mut Vec<f32>) -> Result<Token, NotFinite> {
+        // Minus infinity is how a caller masks an id, never what a model computes.
+        if !logits.iter().all(|logit| logit.is_finite()) {
+            return Err(NotFinite);
+        }
+        scratch.clear();
+        scratch.extend_from_slice(logits);
+        let id = self.chain.pick(scratch, &self.tokens)?;
+        let Some(alternatives) = self.logprobs else {
+            return Ok(Token { id, logprob: None, top: Vec::new() });
+        };
+        let logprobs = logprobs(logits, id, alternatives as usize)?;
+        Ok(Token { id, logprob: Some(logprobs.chosen), top: logprobs.top })
     }
 
     /// Picked tokens; the one that ended the answer, which is not part of it, is not counted.

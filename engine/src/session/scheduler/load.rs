@@ -56,8 +56,7 @@ impl<B: Backend> Scheduler<B> {
         }
         self.next_residency += 1;
         let load = self.next_residency;
-        let (opener, commands, path) =
-            (self.backend.opener(), self.own_commands.clone(), options.clone());
+        let (opener, commands, path) = (self.backend.opener(), self.own_commands.clone(), options.clone());
         let thread = spawn("engine-load", move || {
             let result = catch_unwind(AssertUnwindSafe(|| opener(&path))).unwrap_or_else(|panic| {
                 let panic = panic_text(panic.as_ref());
@@ -108,7 +107,9 @@ impl<B: Backend> Scheduler<B> {
         let board = Arc::clone(&self.board);
         let mut reported = 0;
         let mut progress = |done_bytes: u64, total_bytes: u64| {
-            if done_bytes - reported.min(done_bytes) > total_bytes / PROGRESS_STEPS || done_bytes == total_bytes {
+            if done_bytes - reported.min(done_bytes) > total_bytes / PROGRESS_STEPS
+                || done_bytes == total_bytes
+            {
                 reported = done_bytes;
                 pending.outbox.send(LoadEvent::Progress { done_bytes, total_bytes });
             }
@@ -118,13 +119,11 @@ impl<B: Backend> Scheduler<B> {
             return Err(LoadFailure(format!("{}: the load was cancelled", path.display())));
         }
         let (file, backend) = (opened.file, &mut self.backend);
-        let (resident, facts) =
-            catch_unwind(AssertUnwindSafe(|| backend.load(file, options, &mut progress))).unwrap_or_else(
-                |panic| {
-                    let panic = panic_text(panic.as_ref());
-                    Err(LoadFailure(format!("{}: internal error: {panic}", path.display())))
-                },
-            )?;
+        let (resident, facts) = catch_unwind(AssertUnwindSafe(|| backend.load(file, options, &mut progress)))
+            .unwrap_or_else(|panic| {
+                let panic = panic_text(panic.as_ref());
+                Err(LoadFailure(format!("{}: internal error: {panic}", path.display())))
+            })?;
         let used = facts.weight_bytes + plan.scratch_bytes + plan.kv_pages as u64 * plan.page_bytes;
         if used > available {
             self.backend.unload(resident);
@@ -195,7 +194,8 @@ impl<B: Backend> Scheduler<B> {
         self.board.remove_entry(id);
         if let Some(index) = self.loads.iter().position(|l| l.options.id == id) {
             let pending = self.loads.swap_remove(index);
-            let failure = LoadFailure(format!("{}: unloaded before it was loaded", pending.options.path.display()));
+            let failure =
+                LoadFailure(format!("{}: unloaded before it was loaded", pending.options.path.display()));
             self.farewells.push(Farewell::Load(pending.outbox, LoadEvent::Failed(failure)));
         }
         let Some(index) = self.models.iter().position(|m| m.id == id) else { return };

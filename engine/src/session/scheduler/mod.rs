@@ -16,7 +16,6 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, Sender, TryRecvError};
-use std::time::Duration;
 
 use super::backend::{Backend, Opened};
 use super::board::Board;
@@ -36,9 +35,16 @@ const SCORE_ROWS: usize = 64;
 /// What reaches the engine thread.
 pub(super) enum Command<F> {
     Run(Waiting),
-    Load { options: LoadOptions, outbox: Outbox<LoadEvent>, cancel: Arc<AtomicBool> },
+    Load {
+        options: LoadOptions,
+        outbox: Outbox<LoadEvent>,
+        cancel: Arc<AtomicBool>,
+    },
     /// A loader thread is done with a file.
-    Opened { load: u64, result: Result<Opened<F>, LoadFailure> },
+    Opened {
+        load: u64,
+        result: Result<Opened<F>, LoadFailure>,
+    },
     Unload(String),
     Stop,
 }
@@ -133,7 +139,9 @@ impl<B: Backend> Scheduler<B> {
     pub(super) fn run(mut self) {
         while self.read_commands() {
             self.end_cancelled();
-            self.admit();
+            if self.admit() {
+                self.publish();
+            }
             for model in 0..self.models.len() {
                 self.step(model);
             }
@@ -147,43 +155,26 @@ impl<B: Backend> Scheduler<B> {
         }
     }
 
-    /// Handles all commands there are; waits for one when nothing runs. False when the engine is to stop.
+    /// Handles all commands there are; waits for one when there is nothing else to do. False when the engine is to stop.
     fn read_commands(&mut self) -> bool {
+        let has_work = self.running() > 0 || !self.waiting.is_empty();
+        if !has_work {
+            let Ok(command) = self.commands.recv() else { return false };
+            if !self.handle(command) {
+                return false;
+            }
+        }
         loop {
             if self.board.stopping.load(Ordering::SeqCst) {
                 return false;
             }
-            let idle = self.farewells.is_empty() && self.models.iter().all(|m| m.tasks.is_empty());
-            let command = if !idle {
-                match self.commands.try_recv() {
-                    Ok(command) => command,
-                    Err(TryRecvError::Empty) => return true,
-                    Err(TryRecvError::Disconnected) => return false,
-                }
-            } else if self.waiting.is_empty() {
-                match self.commands.recv() {
-                    Ok(command) => command,
-                    Err(_) => return false,
-                }
-            } else {
-                // Something waits and nothing runs: it is admitted right after this. The pause only keeps a
-                // mistake in that reasoning from burning a core.
-                return match self.commands.recv_timeout(Duration::from_millis(1)) {
-                    Ok(command) => self.handle(command),
-                    Err(_) => true,
-                };
+            let handled = match self.commands.try_recv() {
+                Ok(command) => self.handle(command),
+                Err(TryRecvError::Empty) => return true,
+                Err(TryRecvError::Disconnected) => false,
             };
-            if !self.handle(command) {
+            if !handled {
                 return false;
-            }
-            if !self.waiting.is_empty() && self.running() == 0 {
-                // Begin the first request without waiting for another command.
-                while let Ok(command) = self.commands.try_recv() {
-                    if !self.handle(command) {
-                        return false;
-                    }
-                }
-                return true;
             }
         }
     }

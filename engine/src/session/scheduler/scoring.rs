@@ -4,7 +4,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::super::intake::ScoreJob;
-use super::super::logprobs::log_sum_exp;
 use super::super::outbox::Outbox;
 use super::super::{GenerateError, ScoreEvent};
 use super::generation::Ending;
@@ -25,6 +24,12 @@ pub(super) struct Scoring {
     stored: usize,
     scored: usize,
     nll_sum: f64,
+}
+
+/// Natural log of the sum of exponentials, in f64.
+fn log_sum_exp(logits: &[f32]) -> f64 {
+    let max = f64::from(logits.iter().copied().fold(f32::NEG_INFINITY, f32::max));
+    max + logits.iter().map(|&logit| (f64::from(logit) - max).exp()).sum::<f64>().ln()
 }
 
 /// Last event of a cancelled scoring, which nobody reads.
