@@ -41,7 +41,7 @@ pub(super) struct Waiting {
 
 /// What a waiting request will do.
 pub(super) enum Job {
-    Generate(GenerateJob),
+    Generate(Box<GenerateJob>),
     Score(ScoreJob),
 }
 
@@ -128,7 +128,7 @@ fn generate(
         prompt,
         session: request.session,
         cancel,
-        job: Job::Generate(GenerateJob {
+        job: Job::Generate(Box::new(GenerateJob {
             outbox,
             vocabulary: entry.vocabulary,
             chain,
@@ -136,7 +136,7 @@ fn generate(
             stops,
             logprobs: request.logprobs,
             submitted,
-        }),
+        })),
     })
 }
 

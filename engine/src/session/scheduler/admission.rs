@@ -76,7 +76,7 @@ impl<B: Backend> Scheduler<B> {
         let lane = self.board.status().lane;
         let task = match waiting.job {
             Job::Generate(job) => {
-                let generating = Generating::start(job, waiting.prompt, waiting.cancel, claim, lane);
+                let generating = Generating::start(*job, waiting.prompt, waiting.cancel, claim, lane);
                 Task::Generate(Box::new(generating))
             }
             Job::Score(job) => Task::Score(Box::new(Scoring::start(job, waiting.cancel, claim.slot))),

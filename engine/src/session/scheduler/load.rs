@@ -1,7 +1,7 @@
 //! Loading and unloading: files are opened on a thread of their own, counted against the memory budget, then uploaded here.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::PathBuf;
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -219,7 +219,7 @@ fn context(options: &LoadOptions, file_allows: usize) -> Result<usize, LoadFailu
     }
 }
 
-fn too_large(path: &PathBuf, needed: u64, available: u64) -> LoadFailure {
+fn too_large(path: &Path, needed: u64, available: u64) -> LoadFailure {
     LoadFailure(format!(
         "{}: this model needs {needed} bytes of memory with its context, but {available} bytes are available; unload \
          another model, ask for a shorter context, or choose a smaller model",
