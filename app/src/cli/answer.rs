@@ -103,7 +103,12 @@ impl Answer {
         let speed = rate(usage.new_tokens.saturating_sub(1), usage.decode_millis);
         format!(
             "{} tokens, {:.1} tok/s, prompt {} ({} cached) in {:.0} ms, {}",
-            usage.new_tokens, speed, usage.prompt_tokens, usage.cached_tokens, usage.prefill_millis, self.lane
+            usage.new_tokens,
+            speed,
+            usage.prompt_tokens,
+            usage.cached_tokens,
+            usage.prefill_millis,
+            self.lane
         )
     }
 }

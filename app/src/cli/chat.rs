@@ -9,12 +9,12 @@ use clap::Args;
 use onebit_engine::session::{Prompt, Request};
 use onebit_engine::tokenizer::{Message, Role};
 
+use super::INTERRUPTED;
 use super::answer::{self, Answer};
 use super::flags::{EngineFlags, SamplingFlags};
 use super::interrupts::Interrupts;
 use super::output::{self, Output};
 use super::running::{self, Running};
-use super::INTERRUPTED;
 use crate::folders::Folders;
 use crate::models;
 

@@ -118,7 +118,8 @@ fn parse_bytes(text: &str) -> Result<u64, String> {
         "T" => 40,
         _ => return Err("expected a number of bytes such as 900M or 8G".to_owned()),
     };
-    let number: u64 = number.parse().map_err(|_| "expected a number of bytes such as 900M or 8G".to_owned())?;
+    let number: u64 =
+        number.parse().map_err(|_| "expected a number of bytes such as 900M or 8G".to_owned())?;
     number.checked_mul(1 << shift).ok_or_else(|| "larger than any machine".to_owned())
 }
 

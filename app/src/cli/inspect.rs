@@ -5,7 +5,8 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::Args;
-use onebit_engine::model::{self, Inspection};
+use onebit_engine::model;
+use onebit_engine::model::inspect::{self, Inspection};
 
 use super::output::Output;
 use crate::folders::Folders;
@@ -25,7 +26,7 @@ impl Inspect {
     /// The file cannot be opened, or was cut while it was read.
     pub fn run(self, folders: &Folders, output: &mut Output) -> Result<ExitCode> {
         let found = models::resolve(folders, &self.file)?;
-        let inspection = model::inspect(&model::open(&found.path)?)?;
+        let inspection = inspect::inspect(&model::open(&found.path)?)?;
         if output.is_json() {
             let mut json = serde_json::to_value(&inspection)?;
             json["path"] = serde_json::to_value(&found.path)?;

@@ -96,12 +96,16 @@ impl Input {
                 let text = String::from_utf8(read_bounded(path)?)
                     .map_err(|err| anyhow::anyhow!("{}: not UTF-8 text: {err}", path.display()))?;
                 let tokenizer = running::tokenizer(&models::resolve(folders, model)?)?;
-                Ok(tokenizer.encode(&text, Specials::Literal, false))
+                Ok(tokenizer.encode(&text, Specials::Literal, false)?)
             }
             (None, Some(path)) => {
                 let bytes = read_bounded(path)?;
                 if bytes.len() % 2 != 0 {
-                    bail!("{}: token ids take two bytes each, but the file has {} bytes", path.display(), bytes.len());
+                    bail!(
+                        "{}: token ids take two bytes each, but the file has {} bytes",
+                        path.display(),
+                        bytes.len()
+                    );
                 }
                 Ok(bytes.chunks_exact(2).map(|id| u32::from(u16::from_le_bytes([id[0], id[1]]))).collect())
             }
@@ -113,7 +117,11 @@ impl Input {
 fn read_bounded(path: &Path) -> Result<Vec<u8>> {
     let found = path.metadata().with_context(|| path.display().to_string())?;
     if found.len() > MAX_FILE_BYTES {
-        bail!("{}: {} bytes are more than the {MAX_FILE_BYTES} this command reads", path.display(), found.len());
+        bail!(
+            "{}: {} bytes are more than the {MAX_FILE_BYTES} this command reads",
+            path.display(),
+            found.len()
+        );
     }
     std::fs::read(path).with_context(|| path.display().to_string())
 }

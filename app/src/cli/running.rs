@@ -38,8 +38,7 @@ impl Running {
             ..EngineOptions::default()
         })
         .context("the engine did not start")?;
-        let options =
-            LoadOptions { id: found.id, path: found.path, context, kv_dtype: flags.kv.dtype() };
+        let options = LoadOptions { id: found.id, path: found.path, context, kv_dtype: flags.kv.dtype() };
         let model = match wait_for_load(&engine, options) {
             Ok(model) => model,
             Err(err) => {
@@ -63,8 +62,11 @@ impl Drop for Running {
 fn wait_for_load(engine: &EngineHandle, options: LoadOptions) -> Result<ModelStatus> {
     let id = options.id.clone();
     let (send, receive) = std::sync::mpsc::sync_channel::<()>(1);
-    // A full channel means that a wake-up is waiting already.
-    let load = engine.load(options, Arc::new(move || drop(send.try_send(()))));
+    let wake = move || {
+        // A full channel means that a wake-up is waiting already.
+        let _ = send.try_send(());
+    };
+    let load = engine.load(options, Arc::new(wake));
     let loaded = loop {
         match load.try_next() {
             Some(LoadEvent::Progress { done_bytes, total_bytes }) if total_bytes > 0 => {

@@ -37,7 +37,8 @@ fn lines(status: &Value) -> Vec<String> {
         Value::String(text) => text.clone(),
         other => other.to_string(),
     };
-    let megabytes = |value: &Value| value.as_f64().map_or("?".to_owned(), |bytes| format!("{:.1} MB", bytes / 1e6));
+    let megabytes =
+        |value: &Value| value.as_f64().map_or("?".to_owned(), |bytes| format!("{:.1} MB", bytes / 1e6));
     let mut lines = vec![
         format!("running, version {}, process {}", text(&status["version"]), text(&status["pid"])),
         format!("lane {}, {} threads", text(&status["lane"]), text(&status["threads"])),

@@ -29,7 +29,7 @@ impl Tokenize {
     /// The model cannot be opened.
     pub fn run(self, folders: &Folders, output: &mut Output) -> Result<ExitCode> {
         let tokenizer = running::tokenizer(&models::resolve(folders, &self.model)?)?;
-        let tokens = tokenizer.encode(&self.prompt, Specials::Parse, true);
+        let tokens = tokenizer.encode(&self.prompt, Specials::Parse, true)?;
         if output.is_json() {
             output.json(&json!({ "tokens": tokens }))?;
         } else {

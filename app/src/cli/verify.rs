@@ -79,8 +79,10 @@ impl Verify {
         pass(trial(&running, &interrupts)?, output)?;
         file.check_map()?;
         if output.is_json() {
-            let checks: Vec<Value> =
-                passed.iter().map(|check| json!({ "check": check.name, "evidence": check.evidence })).collect();
+            let checks: Vec<Value> = passed
+                .iter()
+                .map(|check| json!({ "check": check.name, "evidence": check.evidence }))
+                .collect();
             output.json(&json!({ "path": found.path, "ok": true, "checks": checks }))?;
         }
         Ok(ExitCode::SUCCESS)
@@ -88,7 +90,7 @@ impl Verify {
 }
 
 fn tokens(tokenizer: &Tokenizer) -> Result<Check> {
-    let ids = tokenizer.encode(TEXT, Specials::Literal, false);
+    let ids = tokenizer.encode(TEXT, Specials::Literal, false)?;
     let back = tokenizer.decode(&ids);
     if back != TEXT {
         bail!("the tokenizer does not give a text back: it made {back:?} of {TEXT:?}");
@@ -97,7 +99,7 @@ fn tokens(tokenizer: &Tokenizer) -> Result<Check> {
 }
 
 fn likelihood(running: &Running, tokenizer: &Tokenizer, vocab: usize, context: usize) -> Result<Check> {
-    let mut ids = tokenizer.encode(TEXT, Specials::Literal, false);
+    let mut ids = tokenizer.encode(TEXT, Specials::Literal, false)?;
     // One place is left for a BOS in front.
     ids.truncate(context - 1);
     let window = ids.len();
@@ -108,8 +110,7 @@ fn likelihood(running: &Running, tokenizer: &Tokenizer, vocab: usize, context: u
         scored.mean_nll,
         scored.mean_nll.exp()
     );
-    // Written so that NaN fails.
-    if !(scored.mean_nll <= guessing - MIN_GAIN_NATS) {
+    if scored.mean_nll.is_nan() || scored.mean_nll > guessing - MIN_GAIN_NATS {
         bail!(
             "the model does not know English: {evidence}; its weights are damaged, read in the wrong order, or were never trained"
         );
@@ -133,5 +134,8 @@ fn trial(running: &Running, interrupts: &Interrupts) -> Result<Check> {
         bail!("interrupted before the trial ended");
     }
     let new_tokens = answer.tokens.len();
-    Ok(Check { name: "trial", evidence: format!("{new_tokens} tokens with finite logits on lane {}", answer.lane) })
+    Ok(Check {
+        name: "trial",
+        evidence: format!("{new_tokens} tokens with finite logits on lane {}", answer.lane),
+    })
 }

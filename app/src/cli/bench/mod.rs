@@ -100,7 +100,9 @@ impl Bench {
         let positions = deepest.saturating_add(self.prompt.max(self.new));
         let limit = file.config().context_length;
         if positions > limit {
-            bail!("the test needs {positions} tokens of context, but the model holds {limit}; use smaller -d, -p or -n");
+            bail!(
+                "the test needs {positions} tokens of context, but the model holds {limit}; use smaller -d, -p or -n"
+            );
         }
         let mut bed = Bed::load(&file, lane, self.engine.kv.dtype(), positions, self.engine.memory_limit)?;
         let mut runs = Vec::new();
@@ -119,7 +121,10 @@ impl Bench {
                 }
                 let mut run = Run::new(is_prompt, tokens, depth, bed);
                 for repetition in 1..=self.repetitions {
-                    output::progress(&format!("{} at {depth}, {repetition} of {}", run.test, self.repetitions));
+                    output::progress(&format!(
+                        "{} at {depth}, {repetition} of {}",
+                        run.test, self.repetitions
+                    ));
                     run.add(bed)?;
                 }
                 runs.push(run);
@@ -130,20 +135,23 @@ impl Bench {
     }
 }
 
-fn table(output: &mut Output, result: &Value, runs: &[Run], ceiling: f64) -> Result<()> {
+fn table(output: &mut Output, result: &Value, runs: &[Run], ceiling: Option<f64>) -> Result<()> {
     output.line(&format!("{} on {}, {} threads", result["model"], result["lane"], result["threads"]))?;
     output.line("test      depth     tok/s   MB/token      GB/s   of ceiling")?;
     for run in runs {
         let gb_per_sec = run.gb_per_sec();
         output.line(&format!(
-            "{:8} {:6} {:9.2} {:10.2} {:9.2} {:10.1} %",
+            "{:8} {:6} {:9.2} {:10.2} {:9.2} {:>12}",
             run.test,
             run.depth,
             run.median(),
             run.bytes_per_token / 1e6,
             gb_per_sec,
-            100.0 * gb_per_sec / ceiling
+            ceiling.map_or("unknown".to_owned(), |ceiling| format!("{:.1} %", 100.0 * gb_per_sec / ceiling))
         ))?;
     }
-    output.line(&format!("reading memory: {ceiling:.2} GB/s at best"))
+    match ceiling {
+        Some(ceiling) => output.line(&format!("reading memory: {ceiling:.2} GB/s at best")),
+        None => Ok(()),
+    }
 }

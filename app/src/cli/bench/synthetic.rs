@@ -17,8 +17,9 @@ use crate::models::{FoundModel, Origin};
 /// # Errors
 /// An unknown name, or a cache folder that cannot be written.
 pub fn find_or_make(folders: &Folders, shape: &str) -> Result<FoundModel> {
-    let (geometry, packing) =
-        shape.split_once(':').context("expected synthetic:GEOMETRY:PACKING, e.g. synthetic:bitnet-2b:tq2_0")?;
+    let (geometry, packing) = shape
+        .split_once(':')
+        .context("expected synthetic:GEOMETRY:PACKING, e.g. synthetic:bitnet-2b:tq2_0")?;
     let linear = packing_of(packing)?;
     let model = match geometry {
         "bitnet-2b" => Synthetic::bitnet_2b_4t(linear),
