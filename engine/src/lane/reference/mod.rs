@@ -3,7 +3,6 @@
 
 mod kv;
 mod linear;
-mod slots;
 
 use super::activation::store_output;
 use super::memory::{copied, zeroed};
@@ -13,7 +12,7 @@ use super::{
 };
 use crate::model::{RopePairing, TensorType, TensorView};
 use kv::Arena;
-use slots::Slots;
+use super::slots::Slots;
 
 /// A weight with its own copy of the packed bytes.
 struct Weight {
