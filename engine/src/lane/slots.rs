@@ -25,6 +25,11 @@ impl<T> Slots<T> {
         assert!(removed.is_some(), "{} {id} was freed before", self.kind);
     }
 
+    #[cfg(test)]
+    pub(in crate::lane) fn len(&self) -> usize {
+        self.slots.iter().flatten().count()
+    }
+
     pub(in crate::lane) fn get(&self, id: u32) -> &T {
         match self.slots.get(id as usize) {
             Some(Some(value)) => value,

@@ -86,6 +86,12 @@ impl ReferenceLane {
         }
     }
 
+    /// Number of things alive, to show that everything was freed.
+    #[cfg(test)]
+    pub(crate) fn held(&self) -> usize {
+        self.weights.len() + self.buffers.len() + self.ropes.len() + self.arenas.len()
+    }
+
     /// Copy of the rows in use, so that an operation may overwrite its own input.
     fn input(&self, buf: BufId, rows: usize) -> Vec<f32> {
         self.buffers.get(buf.0).rows(rows).to_vec()
@@ -285,3 +291,6 @@ impl Lane for ReferenceLane {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests;
