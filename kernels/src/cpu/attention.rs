@@ -11,7 +11,10 @@
 //! query depends on its own positions only, whichever queries share the loads.
 
 #![expect(unsafe_code, reason = "raw loads in the inner loops, after every slice was checked")]
-#![expect(clippy::needless_range_loop, reason = "tiles are small arrays indexed in lockstep, unrolled by the compiler")]
+#![expect(
+    clippy::needless_range_loop,
+    reason = "tiles are small arrays indexed in lockstep, unrolled by the compiler"
+)]
 
 use super::simd::{Simd, exp, max_lanes, sum_lanes};
 use super::{Isa, dispatch};

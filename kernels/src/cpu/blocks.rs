@@ -13,7 +13,10 @@
 //! ```
 
 #![expect(unsafe_code, reason = "raw loads in the inner loops, after every slice was checked")]
-#![expect(clippy::needless_range_loop, reason = "tiles are small arrays indexed in lockstep, unrolled by the compiler")]
+#![expect(
+    clippy::needless_range_loop,
+    reason = "tiles are small arrays indexed in lockstep, unrolled by the compiler"
+)]
 
 use super::simd::Simd;
 use super::{GROUP_ROWS, Isa, MAX_GROUPS, dispatch};

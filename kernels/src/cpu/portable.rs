@@ -1,7 +1,10 @@
 //! The sixteen lanes in plain Rust: slow, and the same everywhere.
 
 #![expect(unsafe_code, reason = "the trait's methods take raw pointers")]
-#![expect(clippy::needless_range_loop, reason = "tiles are small arrays indexed in lockstep, unrolled by the compiler")]
+#![expect(
+    clippy::needless_range_loop,
+    reason = "tiles are small arrays indexed in lockstep, unrolled by the compiler"
+)]
 
 use super::simd::Simd;
 use half::{bf16, f16};

@@ -1,7 +1,10 @@
 //! How fast one thread can read memory: the ceiling that decode is compared with.
 
 #![expect(unsafe_code, reason = "raw loads in the inner loop, inside a checked slice")]
-#![expect(clippy::needless_range_loop, reason = "tiles are small arrays indexed in lockstep, unrolled by the compiler")]
+#![expect(
+    clippy::needless_range_loop,
+    reason = "tiles are small arrays indexed in lockstep, unrolled by the compiler"
+)]
 
 use super::simd::{Simd, sum_lanes};
 use super::{Isa, dispatch};

@@ -14,7 +14,10 @@
 //! streams much faster than one. Prefill expands a block in registers and uses it for a tile of tokens.
 
 #![expect(unsafe_code, reason = "raw loads in the inner loops, after every slice was checked")]
-#![expect(clippy::needless_range_loop, reason = "tiles are small arrays indexed in lockstep, unrolled by the compiler")]
+#![expect(
+    clippy::needless_range_loop,
+    reason = "tiles are small arrays indexed in lockstep, unrolled by the compiler"
+)]
 
 use super::simd::Simd;
 use super::{GROUP_ROWS, Isa, MAX_GROUPS, dispatch};
@@ -24,8 +27,10 @@ pub const BLOCK_COLS: usize = 16;
 /// Bytes of a block.
 pub const BLOCK_BYTES: usize = 64;
 /// Columns that share an activation scale in [`block_dots`].
+pub const X_SCALE_COLS: usize = 64;
+/// Columns that share a weight scale in [`block_dots`].
 pub const SCALE_COLS: usize = 256;
-const SCALE_BLOCKS: usize = SCALE_COLS / BLOCK_COLS;
+const X_SCALE_BLOCKS: usize = X_SCALE_COLS / BLOCK_COLS;
 
 /// Some groups of a matrix against some rows of int8 activations.
 #[derive(Debug)]
@@ -46,7 +51,7 @@ pub struct Dots<'a> {
     pub out: &'a mut [i32],
 }
 
-/// As [`Dots`], with activation scales per 256 columns and perhaps weight scales per 256 columns.
+/// As [`Dots`], with activation scales per 64 columns and perhaps weight scales per 256 columns.
 #[derive(Debug)]
 pub struct BlockDots<'a> {
     /// Whole matrix.
@@ -61,9 +66,9 @@ pub struct BlockDots<'a> {
     pub x: &'a [i8],
     /// Elements between rows of `x`.
     pub stride: usize,
-    /// Scale of each 256 columns, `[tokens, k_blocks / 16 rounded up]`.
+    /// Scale of each 64 columns, `[tokens, k_blocks / 4 rounded up]`.
     pub x_scales: &'a [f32],
-    /// Sum of the int8 activations of each 256 columns, same shape.
+    /// Sum of the int8 activations of each 64 columns, same shape.
     pub x_sums: &'a [i32],
     /// Rows of `x`.
     pub tokens: usize,
@@ -89,12 +94,13 @@ pub fn dots(isa: Isa, dots: &mut Dots<'_>) {
 pub fn block_dots(isa: Isa, dots: &mut BlockDots<'_>) {
     check_matrix(dots.codes, dots.k_blocks, dots.groups);
     check_rows(dots.x, dots.stride, dots.tokens, dots.k_blocks);
-    let n_scales = dots.k_blocks.div_ceil(SCALE_BLOCKS);
+    let n_scales = dots.k_blocks.div_ceil(X_SCALE_BLOCKS);
+    let n_weight_scales = (dots.k_blocks * BLOCK_COLS).div_ceil(SCALE_COLS);
     assert!(dots.x_scales.len() >= dots.tokens * n_scales, "scales of the activations");
     assert!(dots.x_sums.len() >= dots.tokens * n_scales, "sums of the activations");
     for &group in dots.groups {
         assert!(
-            dots.scales.is_empty() || dots.scales.len() >= (group + 1) * n_scales * GROUP_ROWS,
+            dots.scales.is_empty() || dots.scales.len() >= (group + 1) * n_weight_scales * GROUP_ROWS,
             "weight scales"
         );
     }
@@ -185,7 +191,11 @@ unsafe fn decode<S: Simd, const G: usize>(d: &mut Dots<'_>) {
 
 /// `N` rows of activations against `G` groups; returns `N`.
 #[inline(always)]
-unsafe fn tile<S: Simd, const G: usize, const N: usize>(d: &mut Dots<'_>, group: usize, token: usize) -> usize {
+unsafe fn tile<S: Simd, const G: usize, const N: usize>(
+    d: &mut Dots<'_>,
+    group: usize,
+    token: usize,
+) -> usize {
     // SAFETY: as in `run_dots`.
     unsafe {
         let mut sums = [[S::isplat(0); G]; N];
@@ -253,11 +263,12 @@ unsafe fn block_tile<S: Simd, const G: usize, const N: usize>(
 ) -> usize {
     // SAFETY: as in `run_block_dots`.
     unsafe {
-        let n_scales = d.k_blocks.div_ceil(SCALE_BLOCKS);
+        let n_scales = d.k_blocks.div_ceil(X_SCALE_BLOCKS);
+        let n_weight_scales = (d.k_blocks * BLOCK_COLS).div_ceil(SCALE_COLS);
         let mut totals = [[S::fzero(); G]; N];
         let x = d.x.as_ptr().add(token * d.stride);
         for scale in 0..n_scales {
-            let blocks = scale * SCALE_BLOCKS..d.k_blocks.min((scale + 1) * SCALE_BLOCKS);
+            let blocks = scale * X_SCALE_BLOCKS..d.k_blocks.min((scale + 1) * X_SCALE_BLOCKS);
             let mut sums = [[S::trits_zero(); G]; N];
             for block in blocks {
                 for g in 0..G {
@@ -266,7 +277,8 @@ unsafe fn block_tile<S: Simd, const G: usize, const N: usize>(
                     let codes = S::bload(from);
                     for n in 0..N {
                         let x = x.add(n * d.stride + block * BLOCK_COLS);
-                        let x = [S::splat4(x), S::splat4(x.add(4)), S::splat4(x.add(8)), S::splat4(x.add(12))];
+                        let x =
+                            [S::splat4(x), S::splat4(x.add(4)), S::splat4(x.add(8)), S::splat4(x.add(12))];
                         sums[n][g] = S::trits(sums[n][g], codes, x);
                     }
                 }
@@ -280,7 +292,8 @@ unsafe fn block_tile<S: Simd, const G: usize, const N: usize>(
                     let factor = if d.scales.is_empty() {
                         x_scale
                     } else {
-                        let at = (d.groups[group + g] * n_scales + scale) * GROUP_ROWS;
+                        let scale = scale * X_SCALE_COLS / SCALE_COLS;
+                        let at = (d.groups[group + g] * n_weight_scales + scale) * GROUP_ROWS;
                         S::fmul(x_scale, S::fload(d.scales.as_ptr().add(at)))
                     };
                     totals[n][g] = S::fma(dot, factor, totals[n][g]);

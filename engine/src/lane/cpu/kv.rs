@@ -85,7 +85,10 @@ impl Arena {
         let places = self.places;
         let KvShape { n_kv_heads, head_dim, .. } = places.shape;
         let width = n_kv_heads * head_dim;
-        assert!(k.len() >= rows.len() * width && v.len() >= rows.len() * width, "KV heads fill their buffers");
+        assert!(
+            k.len() >= rows.len() * width && v.len() >= rows.len() * width,
+            "KV heads fill their buffers"
+        );
         let bytes = Disjoint::new(&mut self.bytes[..]);
         let grain = if rows.len() < PARALLEL_ROWS { n_kv_heads } else { 1 };
         pool.run(n_kv_heads, grain, |_, range| {
@@ -97,7 +100,13 @@ impl Arena {
                         let start = places.head_at(layer, part, row.pages[index], head);
                         // SAFETY: each head is stored by one thread, and heads do not overlap.
                         let page = unsafe { bytes.slice(start..start + places.head_bytes) };
-                        store(page, part, places.int8(), offset, &x[r * width + head * head_dim..][..head_dim]);
+                        store(
+                            page,
+                            part,
+                            places.int8(),
+                            offset,
+                            &x[r * width + head * head_dim..][..head_dim],
+                        );
                     }
                 }
             }

@@ -1,8 +1,8 @@
 //! The CPU lane: weights repacked for vector units, a pool of threads, and the instruction set chosen when the lane is opened.
 //! It owns layouts, scheduling and memory; the inner loops are `onebit_kernels::cpu`. It knows no model family.
 //!
-//! Ternary weights with float activations (llama graphs) round the activations to int8 per 256 columns, the Q formats per 32 columns;
-//! both lie within the error class that [`super::Activation::Float`] allows.
+//! Ternary weights with float activations (llama graphs) round the activations to int8 per 64 columns (llama.cpp: per 256, twice
+//! the error), the Q formats per 32 columns; both lie within the error class that [`super::Activation::Float`] allows.
 
 pub mod ceiling;
 
@@ -21,8 +21,8 @@ use onebit_kernels::cpu::rows;
 use super::memory::zeroed;
 use super::slots::Slots;
 use super::{
-    Activation, Attend, BufId, Embed, Gate, GateMul, KvAppend, KvId, KvShape, Lane, LaneError, LaneInfo, Logits,
-    Output, Project, RmsNorm, Rope, RopeId, RopeTable, WeightId,
+    Activation, Attend, BufId, Embed, Gate, GateMul, KvAppend, KvId, KvShape, Lane, LaneError, LaneInfo,
+    Logits, Output, Project, RmsNorm, Rope, RopeId, RopeTable, WeightId,
 };
 use crate::model::TensorView;
 use project::{Inputs, MAX_MATRICES, Matrix};
@@ -100,7 +100,11 @@ impl CpuLane {
         for (i, (slot, output)) in matrices.iter_mut().zip(outputs).enumerate() {
             let weight = self.weights.get(output.weight.0);
             let distinct = outputs[..i].iter().all(|other| other.out != output.out);
-            assert!(distinct && *x != Input::Buffer(output.out), "{}: the output is also used elsewhere", weight.name);
+            assert!(
+                distinct && *x != Input::Buffer(output.out),
+                "{}: the output is also used elsewhere",
+                weight.name
+            );
             let out = self.buffers.get_mut(output.out.0);
             assert_eq!(out.width, weight.rows, "{}: output width", weight.name);
             // SAFETY: the buffers live in `self`, which this call borrows; they are distinct from each other and from the
@@ -126,7 +130,8 @@ enum Input {
     Gathered,
 }
 
-const PORTABLE_NOTICE: &str = "this processor has no AVX2 (with FMA and F16C): the portable path runs, many times slower";
+const PORTABLE_NOTICE: &str =
+    "this processor has no AVX2 (with FMA and F16C): the portable path runs, many times slower";
 
 impl Lane for CpuLane {
     fn info(&self) -> &LaneInfo {
@@ -192,9 +197,14 @@ impl Lane for CpuLane {
         let out = self.buffers.get_mut(op.out.0);
         assert_eq!(out.width, table.cols, "{}: output width", table.name);
         let rows = op.tokens.len();
-        self.pool.run_chunks(&mut out.values[..rows * table.cols], table.cols, Self::grain(rows), |_, row, out| {
-            table.read_row(op.tokens[row] as usize, out);
-        });
+        self.pool.run_chunks(
+            &mut out.values[..rows * table.cols],
+            table.cols,
+            Self::grain(rows),
+            |_, row, out| {
+                table.read_row(op.tokens[row] as usize, out);
+            },
+        );
         Ok(())
     }
 

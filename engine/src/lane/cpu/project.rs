@@ -34,8 +34,8 @@ pub(super) struct Matrix<'a> {
 /// The input in the forms that matrices may need.
 pub(super) struct Inputs {
     row: Rounded,
-    row_by_256: Rounded,
-    by_256: Rounded,
+    row_by_64: Rounded,
+    by_64: Rounded,
     by_32: Rounded,
 }
 
@@ -43,8 +43,8 @@ impl Inputs {
     pub(super) fn new() -> Self {
         Self {
             row: Rounded::new(Rounding::Row),
-            row_by_256: Rounded::new(Rounding::RowBy256),
-            by_256: Rounded::new(Rounding::By256),
+            row_by_64: Rounded::new(Rounding::RowBy64),
+            by_64: Rounded::new(Rounding::By64),
             by_32: Rounded::new(Rounding::By32),
         }
     }
@@ -52,8 +52,8 @@ impl Inputs {
     fn get(&self, rounding: Rounding) -> &Rounded {
         match rounding {
             Rounding::Row => &self.row,
-            Rounding::RowBy256 => &self.row_by_256,
-            Rounding::By256 => &self.by_256,
+            Rounding::RowBy64 => &self.row_by_64,
+            Rounding::By64 => &self.by_64,
             Rounding::By32 => &self.by_32,
         }
     }
@@ -61,8 +61,8 @@ impl Inputs {
     fn get_mut(&mut self, rounding: Rounding) -> &mut Rounded {
         match rounding {
             Rounding::Row => &mut self.row,
-            Rounding::RowBy256 => &mut self.row_by_256,
-            Rounding::By256 => &mut self.by_256,
+            Rounding::RowBy64 => &mut self.row_by_64,
+            Rounding::By64 => &mut self.by_64,
             Rounding::By32 => &mut self.by_32,
         }
     }
@@ -71,9 +71,11 @@ impl Inputs {
 /// How a matrix wants its input, `None` for f32.
 fn rounding(weight: &Weight, activation: Activation) -> Option<Rounding> {
     match (&weight.layout, activation) {
-        (Layout::Ternary(Ternary { scales: Scales::Rows(_), .. }), Activation::Int8PerRow) => Some(Rounding::Row),
-        (Layout::Ternary(_), Activation::Int8PerRow) => Some(Rounding::RowBy256),
-        (Layout::Ternary(_), Activation::Float) => Some(Rounding::By256),
+        (Layout::Ternary(Ternary { scales: Scales::Rows(_), .. }), Activation::Int8PerRow) => {
+            Some(Rounding::Row)
+        }
+        (Layout::Ternary(_), Activation::Int8PerRow) => Some(Rounding::RowBy64),
+        (Layout::Ternary(_), Activation::Float) => Some(Rounding::By64),
         (_, Activation::Int8PerRow) => panic!("{}: only ternary weights take int8 activations", weight.name),
         (Layout::Blocks(_), Activation::Float) => Some(Rounding::By32),
         (Layout::Dense(_) | Layout::Vector(_), Activation::Float) => None,
@@ -103,7 +105,7 @@ pub(super) fn multiply(
 ) {
     let Some(cols) = matrices.iter().flatten().next().map(|matrix| matrix.weight.cols) else { return };
     assert_eq!(x.len(), tokens * cols, "input rows of {cols} columns");
-    for kind in [Rounding::Row, Rounding::RowBy256, Rounding::By256, Rounding::By32] {
+    for kind in [Rounding::Row, Rounding::RowBy64, Rounding::By64, Rounding::By32] {
         if matrices.iter().flatten().any(|matrix| rounding(matrix.weight, activation) == Some(kind)) {
             inputs.get_mut(kind).fill(isa, pool, tokens, cols, |r| &x[r * cols..(r + 1) * cols]);
         }
@@ -169,11 +171,11 @@ impl Product<'_> {
                     self.exact(matrix, weights, scales, groups, token, tokens, &mut [0i32; SUMS]);
                 }
                 Scales::Blocks(_) => {
-                    self.by_256(matrix, weights, Rounding::RowBy256, groups, token, tokens, &mut [0.0; SUMS]);
+                    self.by_64(matrix, weights, Rounding::RowBy64, groups, token, tokens, &mut [0.0; SUMS]);
                 }
             },
             Layout::Ternary(weights) => {
-                self.by_256(matrix, weights, Rounding::By256, groups, token, tokens, &mut [0.0; SUMS]);
+                self.by_64(matrix, weights, Rounding::By64, groups, token, tokens, &mut [0.0; SUMS]);
             }
             Layout::Blocks(weights) => self.by_32(matrix, weights, groups, token, tokens, &mut [0.0; SUMS]),
             Layout::Dense(weights) => self.dense(matrix, weights, groups, token, tokens, &mut [0.0; SUMS]),
@@ -218,9 +220,9 @@ impl Product<'_> {
         }
     }
 
-    /// Ternary weights against scales per 256 columns.
+    /// Ternary weights against scales per 64 columns.
     #[expect(clippy::too_many_arguments, reason = "a tile and where it belongs")]
-    fn by_256(
+    fn by_64(
         &self,
         matrix: &Matrix<'_>,
         weights: &Ternary,

@@ -40,7 +40,8 @@ impl Rotary {
             let turned = &mut head[..2 * self.pairs];
             match self.pairing {
                 RopePairing::Interleaved => {
-                    for ((pair, cos), sin) in turned.as_chunks_mut::<2>().0.iter_mut().zip(cosines).zip(sines) {
+                    for ((pair, cos), sin) in turned.as_chunks_mut::<2>().0.iter_mut().zip(cosines).zip(sines)
+                    {
                         let [x, y] = *pair;
                         *pair = [x * cos - y * sin, x * sin + y * cos];
                     }

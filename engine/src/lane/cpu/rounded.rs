@@ -2,7 +2,7 @@
 
 #![expect(unsafe_code, reason = "threads write disjoint rows")]
 
-use onebit_kernels::cpu::ternary::{BLOCK_COLS, SCALE_COLS};
+use onebit_kernels::cpu::ternary::{BLOCK_COLS, X_SCALE_COLS};
 use onebit_kernels::cpu::{Isa, rows};
 
 use super::threads::{Disjoint, Pool};
@@ -15,10 +15,10 @@ const PARALLEL_ROWS: usize = 8;
 pub(super) enum Rounding {
     /// `lane::activation::quantize_row`: a scale and a sum for the row.
     Row,
-    /// The same rounding and scale, but the scale and sums written for each 256 columns.
-    RowBy256,
-    /// A scale and a sum for each 256 columns: ternary weights with float activations, as llama.cpp rounds to Q8_K.
-    By256,
+    /// The same rounding and scale, but the scale and sums written for each 64 columns.
+    RowBy64,
+    /// A scale and a sum for each 64 columns: ternary weights with float activations.
+    By64,
     /// A scale for each 32 columns and a sum for each 16: the Q formats.
     By32,
 }
@@ -66,7 +66,7 @@ impl Rounded {
         self.stride = cols.next_multiple_of(BLOCK_COLS);
         (self.scales_per_row, self.sums_per_row) = match rounding {
             Rounding::Row => (1, 1),
-            Rounding::RowBy256 | Rounding::By256 => (cols.div_ceil(SCALE_COLS), cols.div_ceil(SCALE_COLS)),
+            Rounding::RowBy64 | Rounding::By64 => (cols.div_ceil(X_SCALE_COLS), cols.div_ceil(X_SCALE_COLS)),
             Rounding::By32 => (cols / 32, cols / 16),
         };
         grow(&mut self.q, rows * self.stride);
@@ -80,7 +80,8 @@ impl Rounded {
         pool.run(rows, grain, |_, range| {
             for r in range {
                 // SAFETY: each row is given out once, and rows do not overlap.
-                let (q, scales, sums) = unsafe { (q.part(r, stride), scales.part(r, n_scales), sums.part(r, n_sums)) };
+                let (q, scales, sums) =
+                    unsafe { (q.part(r, stride), scales.part(r, n_scales), sums.part(r, n_sums)) };
                 round_row(isa, rounding, row(r), q, scales, sums);
             }
         });
@@ -98,20 +99,20 @@ fn round_row(isa: Isa, rounding: Rounding, x: &[f32], q: &mut [i8], scales: &mut
     padding.fill(0);
     // The floor of 1e-5 belongs to the definition of W1.58A8; the others only avoid dividing by zero.
     let (block, least) = match rounding {
-        Rounding::Row | Rounding::RowBy256 => (x.len(), 1e-5),
-        Rounding::By256 => (SCALE_COLS, 1e-30),
+        Rounding::Row | Rounding::RowBy64 => (x.len(), 1e-5),
+        Rounding::By64 => (X_SCALE_COLS, 1e-30),
         Rounding::By32 => (32, 1e-30),
     };
     for ((x, q), scale) in x.chunks(block).zip(q.chunks_mut(block)).zip(scales.iter_mut()) {
         *scale = round_block(isa, x, q, least);
     }
-    if rounding == Rounding::RowBy256 {
+    if rounding == Rounding::RowBy64 {
         let scale = scales[0];
         scales.fill(scale);
     }
     let block = match rounding {
         Rounding::Row => x.len(),
-        Rounding::RowBy256 | Rounding::By256 => SCALE_COLS,
+        Rounding::RowBy64 | Rounding::By64 => X_SCALE_COLS,
         Rounding::By32 => 16,
     };
     for (q, sum) in q.chunks(block).zip(sums) {

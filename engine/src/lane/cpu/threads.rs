@@ -5,7 +5,10 @@
 //! thread that the system has put aside holds up at most one grain. A worker that has not noticed a job by the time it is done is
 //! not waited for. Waiting spins for [`SPIN`] and then parks, so an idle lane costs nothing.
 
-#![expect(unsafe_code, reason = "a job borrows the caller's stack while workers run it, and writes disjoint parts of buffers")]
+#![expect(
+    unsafe_code,
+    reason = "a job borrows the caller's stack while workers run it, and writes disjoint parts of buffers"
+)]
 
 use std::any::Any;
 use std::marker::PhantomData;
@@ -81,7 +84,10 @@ impl Pool {
             let worker = std::thread::Builder::new()
                 .name(format!("lane-{index}"))
                 .spawn(move || work(&shared, index))
-                .map_err(|_| LaneError::OutOfMemory { what: format!("thread lane-{index}"), bytes: 2 << 20 })?;
+                .map_err(|_| LaneError::OutOfMemory {
+                    what: format!("thread lane-{index}"),
+                    bytes: 2 << 20,
+                })?;
             pool.workers.push(worker);
         }
         Ok(pool)
@@ -378,7 +384,10 @@ mod tests {
                             counts[unit].fetch_add(1, Ordering::Relaxed);
                         }
                     });
-                    assert!(counts.iter().all(|n| n.load(Ordering::Relaxed) == 1), "{threads} {units} {grain}");
+                    assert!(
+                        counts.iter().all(|n| n.load(Ordering::Relaxed) == 1),
+                        "{threads} {units} {grain}"
+                    );
                 }
             }
         }

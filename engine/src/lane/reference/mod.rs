@@ -6,13 +6,13 @@ mod linear;
 
 use super::activation::store_output;
 use super::memory::{copied, zeroed};
+use super::slots::Slots;
 use super::{
     Attend, BufId, Embed, Gate, GateMul, KvAppend, KvId, KvShape, Lane, LaneError, LaneInfo, Logits, Project,
     RmsNorm, Rope, RopeId, RopeTable, WeightId,
 };
 use crate::model::{RopePairing, TensorType, TensorView};
 use kv::Arena;
-use super::slots::Slots;
 
 /// A weight with its own copy of the packed bytes.
 struct Weight {

@@ -48,7 +48,10 @@ impl Blocks {
         if !tensor.cols.is_multiple_of(block_cols) || tensor.data.len() != tensor.rows * row_bytes {
             return Err(LaneError::Tensor {
                 tensor: tensor.name.to_owned(),
-                expected: format!("rows of a multiple of {block_cols} columns, {} bytes", tensor.rows * row_bytes),
+                expected: format!(
+                    "rows of a multiple of {block_cols} columns, {} bytes",
+                    tensor.rows * row_bytes
+                ),
                 found: format!("{} columns, {} bytes", tensor.cols, tensor.data.len()),
             });
         }

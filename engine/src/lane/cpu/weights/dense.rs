@@ -66,7 +66,8 @@ fn pack<const FROM: usize, const TO: usize>(
 ) {
     let (out, _) = bytes.as_chunks_mut::<TO>();
     for (r, row) in rows_of(tensor, group) {
-        let (values, _) = tensor.data[row * tensor.cols * FROM..(row + 1) * tensor.cols * FROM].as_chunks::<FROM>();
+        let (values, _) =
+            tensor.data[row * tensor.cols * FROM..(row + 1) * tensor.cols * FROM].as_chunks::<FROM>();
         for (out, value) in out[r..].iter_mut().step_by(GROUP_ROWS).zip(values) {
             *out = convert(*value);
         }

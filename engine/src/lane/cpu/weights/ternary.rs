@@ -41,7 +41,9 @@ impl Ternary {
             let mut trits = vec![0i8; k_blocks * BLOCK_COLS];
             for (r, row) in rows_of(tensor, group) {
                 tensor.unpack_trits(row, &mut trits[..tensor.cols]);
-                for (block, trits) in bytes.chunks_exact_mut(BLOCK_BYTES).zip(trits.as_chunks::<BLOCK_COLS>().0) {
+                for (block, trits) in
+                    bytes.chunks_exact_mut(BLOCK_BYTES).zip(trits.as_chunks::<BLOCK_COLS>().0)
+                {
                     block[4 * r..4 * r + 4].copy_from_slice(&pack_sixteen(trits));
                 }
             }
