@@ -2,6 +2,8 @@
 //! within the tolerances of [`tolerance`]; and for every operation, the same bits for a row alone on one thread as in a
 //! batch on three.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on should stop here")]
+
 mod attention;
 mod elements;
 mod matrices;
