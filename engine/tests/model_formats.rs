@@ -184,10 +184,13 @@ fn inspection_counts_bits_zeros_and_memory() {
 /// A tiny llama file with keys added or replaced before writing.
 fn with_keys(change: impl FnOnce(&mut GgufWriter)) -> Result<ModelFile, LoadError> {
     let mut writer = GgufWriter::new("llama");
-    writer.key("llama.embedding_length", 64u32).key("llama.block_count", 1u32);
+    writer.key("llama.embedding_length", 64u32);
     writer.key("llama.feed_forward_length", 128u32).key("llama.attention.head_count", 2u32);
     writer.key("llama.context_length", 512u32);
     change(&mut writer);
+    if !writer.has_key("llama.block_count") {
+        writer.key("llama.block_count", 1u32);
+    }
     writer.tensor("token_embd.weight", TensorType::F32, 3, 64).expect("fits");
     open_gguf(writer.write(Vec::new(), |_, out| out.write_all(&[0; 3 * 64 * 4])).expect("written"))
 }
@@ -240,7 +243,9 @@ fn rope_scaling_is_read_and_unknown_kinds_are_refused() {
 
 #[test]
 fn impossible_shapes_are_refused_by_key() {
-    let cases: [(&str, GgufValue); 7] = [
+    let cases: [(&str, GgufValue); 9] = [
+        ("block_count", 3u32.into()),
+        ("rope.scaling.yarn_beta_fast", 16f32.into()),
         ("attention.layer_norm_rms_epsilon", f32::NAN.into()),
         ("attention.head_count_kv", 3u32.into()),
         ("rope.dimension_count", 34u32.into()),
@@ -302,4 +307,32 @@ fn merges_split_at_the_space_between_two_tokens() {
 fn special_ids_outside_the_vocabulary_are_refused() {
     let message = with_vocabulary(&[], 3).err().expect("refused").to_string();
     assert!(message.contains("bos_token_id") && message.contains("below 3"), "{message}");
+}
+
+/// 4.6 GB of temporary files: `cargo test -p onebit-engine --test model_formats -- --ignored`.
+#[test]
+#[ignore = "writes gigabytes"]
+fn bitnet_2b_geometry_opens_from_disk_in_every_container() {
+    let folder = tempfile::tempdir().expect("folder");
+    let (path, sidecar) = (folder.path().join("m"), folder.path().join("m.htok"));
+    for linear in [TensorType::I2S, TensorType::Tq2_0, TensorType::Halo] {
+        let synthetic = Synthetic::bitnet_2b_4t(linear);
+        let out = BufWriter::with_capacity(1 << 20, File::create(&path).expect("created"));
+        if linear == TensorType::Halo {
+            synthetic.write_h1b(out, File::create(&sidecar).expect("created")).expect("written");
+        } else {
+            synthetic.write_gguf(out).expect("written");
+        }
+        let file = model::open(&path).expect("opens");
+        file.verify().expect("valid");
+        let found = inspect(&file).expect("intact");
+        assert_eq!(found.n_ternary_weights, 2_084_044_800, "{}", linear.name());
+        assert_eq!(found.memory[1].kv_bytes, 300 << 20);
+        println!(
+            "{} {} bytes, {:?} bits a weight",
+            linear.name(),
+            found.file_bytes,
+            found.ternary_bits_per_weight
+        );
+    }
 }

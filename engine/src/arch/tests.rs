@@ -8,9 +8,10 @@ use super::*;
 use crate::lane::PAGE_POSITIONS;
 use crate::lane::reference::ReferenceLane;
 use crate::model::write::{GgufValue, GgufWriter};
-use crate::model::{Family, TensorType, open, open_bytes};
+use crate::model::{Family, ModelFile, TensorType, open, open_bytes};
+use crate::quant::tests::SplitMix;
 use crate::quant::tq2_0;
-use crate::telemetry::PhaseTotals;
+use crate::telemetry::{Phase, PhaseTotals, Telemetry};
 
 const FAMILIES: [Family; 4] = [Family::Llama, Family::Qwen3, Family::BitNet, Family::BitNetB158];
 const LAYERS: usize = 2;
@@ -22,19 +23,6 @@ const HEAD_DIM: usize = 64;
 const VOCAB: usize = 40;
 const OPTIONS: ResidentOptions =
     ResidentOptions { kv_dtype: KvDtype::F16, kv_pages: 8, max_rows: 32, max_logit_rows: 32 };
-
-/// splitmix64, as reals in -1..1.
-struct Random(u64);
-
-impl Random {
-    fn next(&mut self) -> f32 {
-        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        (((z ^ (z >> 31)) >> 40) as f32) / (1u32 << 23) as f32 - 1.0
-    }
-}
 
 struct Tensor {
     name: String,
@@ -50,8 +38,8 @@ impl Tensor {
         Tensor { name: name.into(), ty: TensorType::F32, rows, cols, data }
     }
 
-    fn ternary(name: String, rows: usize, cols: usize, scale: f32, random: &mut Random) -> Self {
-        let trits: Vec<i8> = (0..rows * cols).map(|_| (random.next() * 1.5).round() as i8).collect();
+    fn ternary(name: String, rows: usize, cols: usize, scale: f32, random: &mut SplitMix) -> Self {
+        let trits: Vec<i8> = (0..rows * cols).map(|_| (random.real() * 1.5).round() as i8).collect();
         let mut data = Vec::new();
         tq2_0::pack(&trits, half::f16::from_f32(scale), &mut data);
         Tensor { name, ty: TensorType::Tq2_0, rows, cols, data }
@@ -82,19 +70,19 @@ impl Tiny {
             ("ffn_up", FFN, HIDDEN),
             ("ffn_down", HIDDEN, FFN),
         ];
-        let mut random = Random(1);
-        let mut tensors = vec![Tensor::f32("token_embd.weight", VOCAB, HIDDEN, || random.next())];
+        let mut random = SplitMix(1);
+        let mut tensors = vec![Tensor::f32("token_embd.weight", VOCAB, HIDDEN, || random.real())];
         for layer in 0..LAYERS {
             for (name, len) in [("attn_norm", HIDDEN), ("ffn_norm", HIDDEN)].iter().chain(norms) {
                 let name = format!("blk.{layer}.{name}.weight");
-                tensors.push(Tensor::f32(name, 1, *len, || 1.0 + 0.5 * random.next()));
+                tensors.push(Tensor::f32(name, 1, *len, || 1.0 + 0.5 * random.real()));
             }
             for (name, rows, cols) in linears {
                 let name = format!("blk.{layer}.{name}.weight");
                 tensors.push(Tensor::ternary(name, rows, cols, 0.0625, &mut random));
             }
         }
-        tensors.push(Tensor::f32("output_norm.weight", 1, HIDDEN, || 1.0 + 0.5 * random.next()));
+        tensors.push(Tensor::f32("output_norm.weight", 1, HIDDEN, || 1.0 + 0.5 * random.real()));
         let keys = vec![
             ("context_length", 512u32.into()),
             ("embedding_length", (HIDDEN as u32).into()),
@@ -361,6 +349,28 @@ fn misshapen_and_missing_tensors_are_refused_by_name() {
             assert!(err.contains(name.as_str()) && err.contains("no such tensor"), "{err}");
         }
     }
+}
+
+#[test]
+fn absurd_numbers_are_refused_by_tensor_before_anything_is_allocated() {
+    // More layers than tensors are refused when the file is opened.
+    for (key, value, tensor) in [
+        ("feed_forward_length", 0x7FFF_FFFEu32, "blk.0.ffn_gate.weight"),
+        ("attention.head_count", 0x7FFF_FFFE, "blk.0.attn_q.weight"),
+        ("block_count", 3, "blk.2.attn_norm.weight"),
+    ] {
+        let mut tiny = Tiny::new(Family::Llama);
+        tiny.keys.retain(|(name, _)| *name != key);
+        tiny.keys.push((key, value.into()));
+        tiny.keys.push(("attention.key_length", (HEAD_DIM as u32).into()));
+        let err = tiny.refused();
+        assert!(err.contains(tensor), "{err}");
+    }
+    // A long context costs nothing until pages are asked for.
+    let mut tiny = Tiny::new(Family::Llama);
+    tiny.keys.retain(|(name, _)| *name != "context_length");
+    tiny.keys.push(("context_length", 0x7FFF_FFFFu32.into()));
+    tiny.run().text(&TEXT);
 }
 
 #[test]

@@ -181,7 +181,9 @@ fn put_zeros(address: usize) -> bool {
     let page = PAGE_BYTES.load(Ordering::Relaxed);
     for slot in &REGISTRY {
         let start = slot.start.load(Ordering::Acquire);
-        if start == 0 || address < start || address >= slot.end.load(Ordering::Acquire) {
+        let end = slot.end.load(Ordering::Acquire);
+        // The second look at `start` refuses a pair of which one half belongs to a map that has just been closed.
+        if start == 0 || address < start || address >= end || slot.start.load(Ordering::Acquire) != start {
             continue;
         }
         slot.cut.store(true, Ordering::Release);

@@ -123,6 +123,11 @@ impl GgufWriter {
         self
     }
 
+    /// Whether a key was added already; a file may hold each key once.
+    pub fn has_key(&self, key: &str) -> bool {
+        self.keys.iter().any(|(name, _)| name == key)
+    }
+
     /// Declares a matrix `[rows, cols]`, or a vector when `rows == 1`. Data is written later, in the same order.
     ///
     /// # Errors
