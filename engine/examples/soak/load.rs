@@ -260,7 +260,7 @@ fn score(engine: &EngineHandle, random: &mut Random, tally: &mut Tally) -> Resul
     while let Some(event) = score.next() {
         match event {
             ScoreEvent::Progress { .. } => {}
-            ScoreEvent::Done { scored, .. } if scored == 198 => tally.scored += 1,
+            ScoreEvent::Done { scored: 198, .. } => tally.scored += 1,
             ScoreEvent::Done { scored, .. } => return Err(format!("{scored} of 198 tokens were scored")),
             ScoreEvent::Failed(error) => return Err(format!("a scoring failed: {error}")),
         }
