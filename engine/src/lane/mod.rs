@@ -5,10 +5,14 @@
 //! * **Row invariance.** The result of a row (one token) never depends on which rows share the call, nor on the thread
 //!   count: same build, lane and prompt give the same bits.
 //! * **W1.58A8 is exact.** With [`Activation::Int8PerRow`] and a ternary weight with one scale a row, the integer dot product is exact
-//!   (i32/i64), and lanes agree with `lane::reference` to the bit: `out = int_dot as f32 * (act_scale * weight_scale)`.
+//!   (i32/i64), and lanes agree with `lane::reference` to the bit: `out = int_dot as f32 * (act_scale * weight_scale)`. What must be equal to
+//!   the bit is written once, in [`activation`].
+//! * **NaN stays visible.** A NaN or infinity in a row makes what depends on it NaN, never a plausible number.
 //! * Operations with several parts have a default body that composes the primitives: that body is their specification.
 
+pub mod activation;
 pub mod cpu;
+mod memory;
 pub mod reference;
 
 use crate::model::{RopePairing, TensorView};
@@ -43,8 +47,8 @@ pub struct LaneInfo {
 /// How a projection sees its input.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Activation {
-    /// W1.58A8: one scale for the whole row; `q = round_half_even(x * 127 / absmax)` with `absmax` at least 1e-5, clamped to +-127,
-    /// `act_scale = absmax / 127`. Part of the operation's definition.
+    /// W1.58A8: one scale for the whole row, by [`activation::quantize_row`]. Part of the operation's definition. Only for ternary
+    /// weights. A row of weights whose blocks carry different scales is an exact integer dot product a block, then a float sum.
     Int8PerRow,
     /// The f32 values. A lane may round them to int8 in blocks of at most 256 columns for block-quantised weights
     /// (error class NMSE 5e-4); the reference lane does not.
@@ -56,7 +60,7 @@ pub enum Activation {
 pub enum KvDtype {
     /// IEEE half.
     F16,
-    /// int8 with one f16 scale per (position, head), rounded to f16 before quantising.
+    /// int8 with one f16 scale per (position, head), by [`activation::quantize_kv_head`].
     Int8,
 }
 

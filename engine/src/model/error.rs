@@ -45,3 +45,51 @@ pub enum LoadError {
         path: std::path::PathBuf,
     },
 }
+
+/// The file that is being read, for its errors.
+#[derive(Clone, Copy)]
+pub(super) struct Source<'a> {
+    pub(super) path: &'a std::path::Path,
+}
+
+impl Source<'_> {
+    /// The bytes contradict the format.
+    pub(super) fn invalid(
+        self,
+        field: impl std::fmt::Display,
+        expected: impl std::fmt::Display,
+        found: impl std::fmt::Display,
+    ) -> LoadError {
+        LoadError::Invalid {
+            path: self.path.to_path_buf(),
+            field: field.to_string(),
+            expected: expected.to_string(),
+            found: found.to_string(),
+        }
+    }
+
+    /// Well formed, but not something this engine runs.
+    pub(super) fn unsupported(
+        self,
+        field: impl std::fmt::Display,
+        found: impl std::fmt::Display,
+        next_step: impl std::fmt::Display,
+    ) -> LoadError {
+        LoadError::Unsupported {
+            path: self.path.to_path_buf(),
+            field: field.to_string(),
+            found: found.to_string(),
+            next_step: next_step.to_string(),
+        }
+    }
+}
+
+/// Text of a hostile file for a message or a listing: one line, at most `max` characters.
+pub(super) fn shortened(text: &str, max: usize) -> String {
+    let mut chars = text.chars();
+    let mut out: String = chars.by_ref().take(max).map(|c| if c.is_control() { ' ' } else { c }).collect();
+    if chars.next().is_some() {
+        out.push('…');
+    }
+    out
+}

@@ -5,15 +5,22 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 /// A part of the forward pass.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-#[allow(missing_docs, reason = "the names say it")]
 pub enum Phase {
+    /// Every RMSNorm: of the residual stream, of heads, of sub-layers, of the output.
     Norm,
+    /// Query, key and value projections.
     Qkv,
+    /// Rotation, append to the KV cache, attention over it.
     Attention,
+    /// Output projection of attention.
     O,
+    /// Gate and up projections and their product.
     GateUp,
+    /// Down projection.
     Down,
+    /// Logits.
     LmHead,
+    /// Choosing the token.
     Sampling,
 }
 
@@ -119,6 +126,40 @@ impl Telemetry {
             c.calls.store(0, Ordering::Relaxed);
             c.nanos.store(0, Ordering::Relaxed);
             c.bytes.store(0, Ordering::Relaxed);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_is_counted_while_off() {
+        let telemetry = Telemetry::default();
+        assert_eq!(telemetry.time(Phase::Qkv, 10, || 7), 7);
+        assert!(telemetry.totals().iter().all(|t| (t.calls, t.nanos, t.bytes) == (0, 0, 0)));
+    }
+
+    #[test]
+    fn calls_and_bytes_add_up_in_their_own_phase_until_reset() {
+        let telemetry = Telemetry::default();
+        telemetry.set_on(true);
+        for bytes in [10, 32] {
+            telemetry.time(Phase::Down, bytes, || std::hint::black_box((0..1000).sum::<u64>()));
+        }
+        for t in telemetry.totals() {
+            let expected = if t.phase == Phase::Down { (2, 42) } else { (0, 0) };
+            assert_eq!((t.calls, t.bytes), expected, "{}", t.phase.name());
+        }
+        telemetry.reset();
+        assert!(telemetry.totals().iter().all(|t| t.calls == 0 && t.bytes == 0 && t.nanos == 0));
+    }
+
+    #[test]
+    fn phases_are_listed_in_the_order_of_their_counters() {
+        for (index, phase) in Phase::ALL.into_iter().enumerate() {
+            assert_eq!(phase as usize, index, "{}", phase.name());
         }
     }
 }

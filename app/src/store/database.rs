@@ -1,0 +1,278 @@
+//! The file: opening, locking, setting aside what is damaged, saving a journal in one transaction.
+//!
+//! One process writes: it holds an advisory lock on `chats.db.lock` for as long as it lives. A second process on the same folder
+//! reads, and takes over when the first has gone. WAL mode, `synchronous = FULL`: a commit that was reported survives a power cut;
+//! there are at most a few commits a second, none of them on a thread that draws.
+
+use std::fs::{File, OpenOptions, TryLockError};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use rusqlite::{Connection, ErrorCode, OpenFlags};
+
+use super::journal::Change;
+use super::record::now_millis;
+use super::{schema, sql};
+
+/// How long another process may hold SQLite's own lock before a save counts as failed.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// An open database that this process may write.
+pub(super) struct Database {
+    db: Connection,
+    /// Held, never read: the kernel releases the lock when the file is closed or the process dies.
+    _lock: Option<File>,
+}
+
+/// What opening found besides the database.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Findings {
+    /// Where a damaged database was moved, and what was wrong with it.
+    pub set_aside: Option<(PathBuf, String)>,
+    /// Answers that had been growing.
+    pub interrupted: usize,
+}
+
+/// Why the database cannot be written.
+#[derive(Debug)]
+pub(super) enum OpenError {
+    /// Somebody else writes it, or the folder does not allow it: worth trying again. Reading may work.
+    Unavailable(String),
+    /// A newer version of the program wrote it: not touched, not read.
+    Newer(String),
+}
+
+impl OpenError {
+    pub fn reason(&self) -> &str {
+        match self {
+            OpenError::Unavailable(reason) | OpenError::Newer(reason) => reason,
+        }
+    }
+}
+
+/// Why a transaction was not saved.
+#[derive(Debug)]
+pub(super) enum SaveError {
+    /// The database is damaged (text says how); it has to be opened again.
+    Damaged(String),
+    /// Text for the user; worth trying again.
+    Failed(String),
+}
+
+impl Database {
+    /// Opens, checks and upgrades the database for writing; creates it, and its folder, when missing.
+    ///
+    /// # Errors
+    /// It cannot be written; nothing was changed then.
+    pub fn open(path: &Path) -> Result<(Self, Findings), OpenError> {
+        let folder = path.parent().unwrap_or(Path::new("."));
+        create_private_folder(folder).map_err(|err| {
+            OpenError::Unavailable(format!("the folder cannot be created: {err}: {}", folder.display()))
+        })?;
+        let lock = lock(&beside(path, ".lock"))?;
+        let mut findings = Findings::default();
+        if let Some(problem) = probe(path)? {
+            let kept_at = set_aside(path).map_err(|err| {
+                OpenError::Unavailable(format!(
+                    "the chat database is damaged ({problem}) and could not be moved aside: {err}: {}",
+                    path.display()
+                ))
+            })?;
+            findings.set_aside = Some((kept_at, problem));
+        }
+        let (db, interrupted) =
+            open_for_writing(path).map_err(|err| OpenError::Unavailable(explain(&err, path)))?;
+        findings.interrupted = interrupted;
+        Ok((Self { db, _lock: lock }, findings))
+    }
+
+    /// Connection for reading.
+    pub fn connection(&self) -> &Connection {
+        &self.db
+    }
+
+    /// Applies all changes in one transaction. Returns how many messages had no chat or parent to belong to any more.
+    ///
+    /// # Errors
+    /// Nothing was applied.
+    pub fn save(&mut self, changes: &[Change]) -> Result<usize, SaveError> {
+        let path = self.db.path().map(PathBuf::from).unwrap_or_default();
+        self.save_all(changes).map_err(|err| {
+            if is_damage(&err) {
+                SaveError::Damaged(err.to_string())
+            } else {
+                SaveError::Failed(explain(&err, &path))
+            }
+        })
+    }
+
+    fn save_all(&mut self, changes: &[Change]) -> rusqlite::Result<usize> {
+        let transaction = self.db.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
+        let mut homeless = 0;
+        for change in changes {
+            let applied = sql::apply(&transaction, change)?;
+            if !applied && matches!(change, Change::AddMessage(_)) {
+                homeless += 1;
+            }
+        }
+        transaction.commit()?;
+        Ok(homeless)
+    }
+
+    #[cfg(test)]
+    pub fn limit_pages(&self, pages: u32) {
+        self.db.query_row(&format!("PRAGMA max_page_count = {pages}"), [], |_| Ok(())).unwrap();
+    }
+}
+
+/// A connection to read what is there while writing is impossible: the file itself, else an empty database in memory.
+pub(super) fn open_for_reading(path: &Path, why: &OpenError) -> Connection {
+    let from_file = match why {
+        OpenError::Newer(_) => None,
+        // A folder without write permission has no room for SQLite's shared-memory file; `immutable` reads without one.
+        OpenError::Unavailable(_) => {
+            read_only(path, "mode=ro").or_else(|_| read_only(path, "immutable=1")).ok()
+        }
+    };
+    from_file.unwrap_or_else(|| {
+        let mut empty = Connection::open_in_memory().expect("an in-memory database needs no file");
+        schema::migrate(&mut empty).expect("the schema fits an empty database");
+        empty
+    })
+}
+
+fn read_only(path: &Path, parameter: &str) -> rusqlite::Result<Connection> {
+    let db = Connection::open_with_flags(
+        uri(path, parameter),
+        OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI | OpenFlags::SQLITE_OPEN_NO_MUTEX,
+    )?;
+    db.busy_timeout(BUSY_TIMEOUT)?;
+    // Opening is lazy; this finds out whether it can be read, and whether its tables are ours.
+    sql::chats(&db)?;
+    Ok(db)
+}
+
+/// `file:` URI of a path, with everything percent-encoded that is not plainly a path.
+fn uri(path: &Path, parameter: &str) -> String {
+    use std::fmt::Write as _;
+    use std::os::unix::ffi::OsStrExt as _;
+    let mut uri = String::from("file:");
+    for &byte in path.as_os_str().as_bytes() {
+        if byte.is_ascii_alphanumeric() || b"/._-".contains(&byte) {
+            uri.push(char::from(byte));
+        } else {
+            write!(uri, "%{byte:02x}").expect("writing to a String cannot fail");
+        }
+    }
+    uri + "?" + parameter
+}
+
+/// Looks at an existing file without changing a byte of it: `Some(problem)` when it is damaged.
+fn probe(path: &Path) -> Result<Option<String>, OpenError> {
+    match path.metadata() {
+        Err(err) if err.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+        Err(err) => return Err(OpenError::Unavailable(format!("{err}: {}", path.display()))),
+        Ok(found) if found.len() == 0 => return Ok(None),
+        Ok(_) => {}
+    }
+    let examined =
+        Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX)
+            .and_then(|db| {
+                db.busy_timeout(BUSY_TIMEOUT)?;
+                let version = schema::version(&db)?;
+                let tables: i64 = db.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
+                let check: String = db.query_row("PRAGMA quick_check(1)", [], |row| row.get(0))?;
+                Ok((version, tables, check))
+            });
+    match examined {
+        Ok((version, _, _)) if version > schema::VERSION => Err(OpenError::Newer(format!(
+            "a newer version of this program wrote the chats (format {version}, this version knows {}); update the program. \
+             Nothing was changed: {}",
+            schema::VERSION,
+            path.display()
+        ))),
+        Ok((0, 1.., _)) => Ok(Some("it is a database of another program".to_owned())),
+        Ok((_, _, check)) if check != "ok" => Ok(Some(check)),
+        Ok(_) => Ok(None),
+        Err(err) if is_damage(&err) => Ok(Some(err.to_string())),
+        Err(err) => Err(OpenError::Unavailable(explain(&err, path))),
+    }
+}
+
+fn open_for_writing(path: &Path) -> rusqlite::Result<(Connection, usize)> {
+    let mut db = Connection::open_with_flags(
+        path,
+        OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX,
+    )?;
+    db.busy_timeout(BUSY_TIMEOUT)?;
+    db.query_row("PRAGMA journal_mode = WAL", [], |_| Ok(()))?;
+    db.pragma_update(None, "synchronous", "FULL")?;
+    db.pragma_update(None, "foreign_keys", true)?;
+    schema::migrate(&mut db)?;
+    let interrupted = sql::mark_interrupted(&db)?;
+    Ok((db, interrupted))
+}
+
+/// Moves the database and what belongs to it to names that nothing overwrites.
+fn set_aside(path: &Path) -> std::io::Result<PathBuf> {
+    let mark = format!(".corrupt-{}", now_millis());
+    let kept_at = beside(path, &mark);
+    std::fs::rename(path, &kept_at)?;
+    for part in ["-wal", "-shm"] {
+        match std::fs::rename(beside(path, part), beside(&kept_at, part)) {
+            Err(err) if err.kind() != std::io::ErrorKind::NotFound => return Err(err),
+            _ => {}
+        }
+    }
+    Ok(kept_at)
+}
+
+/// Takes the writer's lock. `Ok(None)` on file systems without locks, where SQLite's own locking has to do.
+fn lock(path: &Path) -> Result<Option<File>, OpenError> {
+    let file = OpenOptions::new().create(true).truncate(false).write(true).open(path).map_err(|err| {
+        OpenError::Unavailable(format!("the folder cannot be written: {err}: {}", path.display()))
+    })?;
+    match file.try_lock() {
+        Ok(()) => Ok(Some(file)),
+        Err(TryLockError::WouldBlock) => Err(OpenError::Unavailable(
+            "another running copy of this program writes the chats; close it to save from here".to_owned(),
+        )),
+        Err(TryLockError::Error(err)) if err.kind() == std::io::ErrorKind::Unsupported => Ok(None),
+        Err(TryLockError::Error(err)) => {
+            Err(OpenError::Unavailable(format!("the chats cannot be locked: {err}: {}", path.display())))
+        }
+    }
+}
+
+/// Chats are private: folders made here are for their owner only.
+fn create_private_folder(folder: &Path) -> std::io::Result<()> {
+    use std::os::unix::fs::DirBuilderExt as _;
+    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)
+}
+
+/// `path` with `ending` appended to its file name.
+fn beside(path: &Path, ending: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(ending);
+    PathBuf::from(name)
+}
+
+/// Whether the file itself is wrong, rather than the disk or a permission.
+pub(super) fn is_damage(err: &rusqlite::Error) -> bool {
+    matches!(err.sqlite_error_code(), Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase))
+}
+
+/// Text for the user: what happened, what to do, which file.
+pub(super) fn explain(err: &rusqlite::Error, path: &Path) -> String {
+    let file = path.display();
+    match err.sqlite_error_code() {
+        Some(ErrorCode::DiskFull) => format!("the disk is full; free some space: {file}"),
+        Some(ErrorCode::ReadOnly | ErrorCode::CannotOpen | ErrorCode::PermissionDenied) => {
+            format!("the chat database cannot be written; check the permissions of its folder: {file}")
+        }
+        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
+            format!("another program keeps the chat database locked: {file}")
+        }
+        _ => format!("the chat database cannot be used: {err}: {file}"),
+    }
+}

@@ -1,0 +1,131 @@
+//! Conversations on disk: SQLite behind a thread named `store`, so that no caller ever waits for a disk.
+//!
+//! [`Store::write`] and [`Store::ask`] only put a command in a mailbox; answers come as [`Event`]s from [`Store::try_next`], after
+//! which the waker is called. A change that cannot be saved stays in memory, is part of every answer, is tried again, and the
+//! user is told ([`Saving::No`]). Knows no window and no engine.
+
+mod command;
+mod database;
+mod journal;
+mod keeper;
+mod mailbox;
+mod record;
+mod schema;
+mod sql;
+#[cfg(test)]
+mod tests;
+
+use std::panic::AssertUnwindSafe;
+use std::path::Path;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+
+use keeper::Keeper;
+use mailbox::Mailbox;
+
+pub use command::{Event, Query, Saving, Ticket, Write};
+pub use record::{AnswerStats, Chat, ChatId, Message, MessageId, MessageState, Role, now_millis};
+
+/// Called after an event has been delivered.
+pub type Waker = Arc<dyn Fn() + Send + Sync>;
+
+/// Names of remembered values.
+pub mod state {
+    /// Id of the chat that was open last, in decimal.
+    pub const LAST_CHAT: &str = "last_chat";
+    /// Text typed but not sent.
+    pub const DRAFT: &str = "draft";
+}
+
+/// Why the store could not take a command.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum StoreError {
+    /// The thread could not be started.
+    #[error("the chat store's thread could not be started")]
+    NoThread,
+    /// Too much waits for a disk that does not answer. Keep the text and try again.
+    #[error("the disk does not keep up; this change was not taken")]
+    Busy,
+    /// The thread ended after an internal error, which [`Event::Saving`] reported.
+    #[error("the chat store stopped after an internal error; restart the program")]
+    Stopped,
+}
+
+/// The store. Dropping it saves what is waiting and ends the thread.
+pub struct Store {
+    mailbox: Arc<Mailbox>,
+    thread: Option<JoinHandle<Saving>>,
+}
+
+impl Store {
+    /// Starts the store on the database at `path` and returns at once; [`Event::Opened`] says how opening went.
+    ///
+    /// # Errors
+    /// The thread could not be started.
+    pub fn open(path: &Path, waker: Waker) -> Result<Self, StoreError> {
+        let mailbox = Arc::new(Mailbox::new(waker));
+        let shared = Arc::clone(&mailbox);
+        let path = path.to_owned();
+        let thread = std::thread::Builder::new()
+            .name("store".to_owned())
+            .spawn(move || keep(path, &shared))
+            .map_err(|_| StoreError::NoThread)?;
+        Ok(Self { mailbox, thread: Some(thread) })
+    }
+
+    /// Queues a change; never waits for the disk. [`Event::Saved`] with this ticket or a later one says that it is on disk.
+    ///
+    /// # Errors
+    /// The change was not taken: [`StoreError::Busy`] when the mailbox is full, [`StoreError::Stopped`] after a bug.
+    pub fn write(&self, write: Write) -> Result<Ticket, StoreError> {
+        self.mailbox.write(write)
+    }
+
+    /// Queues a question; never waits for the disk.
+    ///
+    /// # Errors
+    /// As [`Store::write`].
+    pub fn ask(&self, query: Query) -> Result<(), StoreError> {
+        self.mailbox.ask(query)
+    }
+
+    /// Next event, if one is there.
+    pub fn try_next(&self) -> Option<Event> {
+        self.mailbox.try_next()
+    }
+
+    /// Saves what is waiting, ends the thread and says whether everything reached the disk. Waits for the disk, so it is not for
+    /// a thread that draws.
+    pub fn close(mut self) -> Saving {
+        self.end()
+    }
+
+    fn end(&mut self) -> Saving {
+        self.mailbox.close();
+        self.thread.take().and_then(|thread| thread.join().ok()).unwrap_or_else(stopped)
+    }
+}
+
+impl Drop for Store {
+    fn drop(&mut self) {
+        if self.thread.is_some() {
+            self.end();
+        }
+    }
+}
+
+/// Body of the thread. A bug in it must not look like a disk that is merely slow, so it is reported and later writes are refused.
+fn keep(path: std::path::PathBuf, mailbox: &Mailbox) -> Saving {
+    std::panic::catch_unwind(AssertUnwindSafe(|| Keeper::open(path, mailbox).run())).unwrap_or_else(|_| {
+        mailbox.close();
+        mailbox.deliver(Event::Saving(stopped()));
+        stopped()
+    })
+}
+
+fn stopped() -> Saving {
+    Saving::No {
+        reason: "internal error: the chat store stopped; restart the program".to_owned(),
+        waiting: 0,
+    }
+}

@@ -1,0 +1,71 @@
+//! Tables of the chat database and how an older file becomes a newer one.
+//!
+//! `PRAGMA user_version` counts the steps of [`STEPS`] that a file has seen. A step is never edited once it was released: a new
+//! one is added at the end.
+
+use rusqlite::Connection;
+
+/// Schema steps in order; a file of version n has seen the first n.
+const STEPS: [&str; 1] = [
+    // Messages form a tree: siblings share a parent. Ids are made by the writer and rise with time, so `ORDER BY id` puts
+    // a parent before its children.
+    "CREATE TABLE chats (
+        id INTEGER PRIMARY KEY,
+        title TEXT NOT NULL,
+        created_millis INTEGER NOT NULL,
+        updated_millis INTEGER NOT NULL,
+        pinned INTEGER NOT NULL,
+        model TEXT NOT NULL,
+        system TEXT NOT NULL,
+        leaf INTEGER
+    ) STRICT;
+    CREATE INDEX chats_by_change ON chats (pinned DESC, updated_millis DESC, id DESC);
+    CREATE TABLE messages (
+        id INTEGER PRIMARY KEY,
+        chat INTEGER NOT NULL REFERENCES chats (id) ON DELETE CASCADE,
+        parent INTEGER REFERENCES messages (id) ON DELETE CASCADE,
+        role TEXT NOT NULL CHECK (role IN ('system', 'user', 'assistant')),
+        content TEXT NOT NULL,
+        state TEXT NOT NULL CHECK (state IN ('complete', 'writing', 'stopped', 'failed', 'interrupted')),
+        created_millis INTEGER NOT NULL,
+        tokens INTEGER NOT NULL,
+        prompt_tokens INTEGER NOT NULL,
+        prefill_millis REAL NOT NULL,
+        decode_millis REAL NOT NULL,
+        lane TEXT NOT NULL,
+        model TEXT NOT NULL,
+        error TEXT
+    ) STRICT;
+    CREATE INDEX messages_by_chat ON messages (chat, id);
+    CREATE INDEX messages_by_parent ON messages (parent);
+    CREATE INDEX messages_writing ON messages (state) WHERE state = 'writing';
+    CREATE TABLE state (
+        name TEXT PRIMARY KEY,
+        value TEXT NOT NULL
+    ) STRICT, WITHOUT ROWID;",
+];
+
+/// Version this program writes.
+pub(super) const VERSION: i64 = STEPS.len() as i64;
+
+/// Version of an open file.
+///
+/// # Errors
+/// The file is not a database, or cannot be read.
+pub(super) fn version(db: &Connection) -> rusqlite::Result<i64> {
+    db.query_row("PRAGMA user_version", [], |row| row.get(0))
+}
+
+/// Brings a file of an older version (0 = empty) to [`VERSION`], all steps or none.
+///
+/// # Errors
+/// The file cannot be written, or a step does not fit it.
+pub(super) fn migrate(db: &mut Connection) -> rusqlite::Result<()> {
+    let change = db.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
+    let seen = usize::try_from(version(&change)?).unwrap_or(0);
+    for step in STEPS.iter().skip(seen) {
+        change.execute_batch(step)?;
+    }
+    change.pragma_update(None, "user_version", VERSION)?;
+    change.commit()
+}

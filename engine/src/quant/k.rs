@@ -1,0 +1,77 @@
+//! GGUF K-quants, super-blocks of 256 weights: Q4_K, Q5_K, Q6_K. Read only; the engine never writes them.
+//!
+//! ```text
+//! Q4_K 144 bytes   d f16 | dmin f16 | scales[12] | nibbles[128]
+//! Q5_K 176 bytes   d f16 | dmin f16 | scales[12] | fifth bits[32] | nibbles[128]
+//!   sub-block s (0..8) has 32 weights: weight = d * scale_s * q - dmin * min_s
+//!   weight m of sub-block s: nibble s % 2 (low first) of byte 32 * (s / 2) + m; fifth bit: bit s of byte m
+//!   scales, 6 bits each:  s < 4   scale = b[s] & 63                            min = b[s+4] & 63
+//!                         s >= 4  scale = b[s+4] & 15 | b[s-4] >> 6 << 4       min = b[s+4] >> 4 | b[s] >> 6 << 4
+//! Q6_K 210 bytes   low nibbles[128] | high bit pairs[64] | scales i8[16] | d f16
+//!   weight c = 128 h + 32 g + m: low nibble in byte 64 h + 32 (g % 2) + m, half g / 2 (low first);
+//!   high pair in bits 2 g, 2 g + 1 of byte 32 h + m; weight = d * scales[c / 16] * (q - 32)
+//! ```
+
+use super::f16_at;
+
+/// Weights of a super-block.
+pub const BLOCK_COLS: usize = 256;
+/// Bytes of a Q4_K super-block.
+pub const Q4_K_BYTES: usize = 144;
+/// Bytes of a Q5_K super-block.
+pub const Q5_K_BYTES: usize = 176;
+/// Bytes of a Q6_K super-block.
+pub const Q6_K_BYTES: usize = 210;
+
+/// Scale and minimum of sub-block `s`, from the twelve bytes `b`.
+fn scale_and_min(b: &[u8], s: usize) -> (f32, f32) {
+    let (scale, min) = if s < 4 {
+        (b[s] & 63, b[s + 4] & 63)
+    } else {
+        (b[s + 4] & 15 | (b[s - 4] >> 6) << 4, b[s + 4] >> 4 | (b[s] >> 6) << 4)
+    };
+    (f32::from(scale), f32::from(min))
+}
+
+/// Unpacks Q4_K.
+pub fn unpack_q4_k(packed: &[u8], out: &mut [f32]) {
+    for (cols, block) in out.chunks_exact_mut(BLOCK_COLS).zip(packed.chunks_exact(Q4_K_BYTES)) {
+        unpack_with_mins(block, None, &block[16..], cols);
+    }
+}
+
+/// Unpacks Q5_K.
+pub fn unpack_q5_k(packed: &[u8], out: &mut [f32]) {
+    for (cols, block) in out.chunks_exact_mut(BLOCK_COLS).zip(packed.chunks_exact(Q5_K_BYTES)) {
+        unpack_with_mins(block, Some(&block[16..48]), &block[48..], cols);
+    }
+}
+
+fn unpack_with_mins(block: &[u8], fifth: Option<&[u8]>, nibbles: &[u8], out: &mut [f32]) {
+    let (d, dmin) = (f16_at(block, 0), f16_at(block, 2));
+    for (s, cols) in out.chunks_exact_mut(32).enumerate() {
+        let (scale, min) = scale_and_min(&block[4..16], s);
+        let (d, min) = (d * scale, dmin * min);
+        for (m, v) in cols.iter_mut().enumerate() {
+            let low = (nibbles[32 * (s / 2) + m] >> (4 * (s % 2))) & 15;
+            let high = fifth.map_or(0, |bits| (bits[m] >> s) & 1);
+            *v = d * f32::from(low | high << 4) - min;
+        }
+    }
+}
+
+/// Unpacks Q6_K.
+pub fn unpack_q6_k(packed: &[u8], out: &mut [f32]) {
+    for (cols, block) in out.chunks_exact_mut(BLOCK_COLS).zip(packed.chunks_exact(Q6_K_BYTES)) {
+        let (low, rest) = block.split_at(128);
+        let (high, rest) = rest.split_at(64);
+        let d = f16_at(rest, 16);
+        for (c, v) in cols.iter_mut().enumerate() {
+            let (h, g, m) = (c / 128, c % 128 / 32, c % 32);
+            let nibble = (low[64 * h + 32 * (g % 2) + m] >> (4 * (g / 2))) & 15;
+            let pair = (high[32 * h + m] >> (2 * g)) & 3;
+            let scale = f32::from(rest[c / 16] as i8);
+            *v = d * scale * (f32::from(nibble | pair << 4) - 32.0);
+        }
+    }
+}
