@@ -4,6 +4,7 @@
 //! running app, `cli` is the terminal front end. Front ends know the engine's session layer and never a lane.
 
 pub mod folders;
+pub mod instance;
 pub mod models;
 pub mod store;
 pub mod theme;

@@ -3,6 +3,9 @@
 Writes `smollm2.json` (greedy continuations with the best logits of each step, and the perplexity of the first 16,384 tokens of
 Moby Dick) and `moby-16384.u16` (those tokens) into the folder given.
 
+llama.cpp rounds activations to int8 before it multiplies them with Q4_1 weights. So it is also run on the same weights unpacked to
+f32 (`unpacked`, with the same ids fed in), which shows what the file says without that rounding.
+
 usage: smollm2.py MODEL.gguf MOBY_DICK_DATA_FOLDER OUTPUT_FOLDER
 """
 
@@ -10,7 +13,9 @@ import hashlib
 import json
 import pathlib
 import sys
+import tempfile
 
+import gguf
 import numpy as np
 
 import llama
@@ -35,17 +40,47 @@ PROMPTS = [
 ]
 
 
+def best(logits):
+    # A stable sort of the negated values keeps the lowest index first among ties.
+    order = np.argsort(-logits, kind="stable")[:TOP]
+    return {"ids": order.tolist(), "logits": [round(float(logits[i]), 4) for i in order]}
+
+
 def greedy(session, prompt):
     """The continuation of one prompt: at each step the best ids and logits, then the best one is fed."""
     ids = session.tokenize(prompt)
     logits = session.start(ids)[-1]
     steps = []
     for _ in range(NEW_TOKENS):
-        # A stable sort of the negated values keeps the lowest index first among ties.
-        order = np.argsort(-logits, kind="stable")[:TOP]
-        steps.append({"ids": order.tolist(), "logits": [round(float(logits[i]), 4) for i in order]})
-        logits = session.step(order[0])
+        steps.append(best(logits))
+        logits = session.step(steps[-1]["ids"][0])
     return {"prompt": prompt, "prompt_ids": ids, "steps": steps}
+
+
+def follow(session, continuation):
+    """What another model of the same vocabulary finds best at each step of a continuation."""
+    logits = [session.start(continuation["prompt_ids"])[-1]]
+    logits += [session.step(step["ids"][0]) for step in continuation["steps"][:-1]]
+    return [best(row) for row in logits]
+
+
+def unpack(model, target):
+    """Writes `model` again with all weights in f32."""
+    reader = gguf.GGUFReader(model)
+    writer = gguf.GGUFWriter(target, "llama")
+    for name, field in reader.fields.items():
+        if name.startswith("GGUF.") or name == "general.architecture":
+            continue
+        if field.types[0] == gguf.GGUFValueType.ARRAY:
+            writer.add_array(name, field.contents())
+        else:
+            writer.add_key_value(name, field.contents(), field.types[0])
+    for tensor in reader.tensors:
+        writer.add_tensor(tensor.name, gguf.quants.dequantize(tensor.data, tensor.tensor_type).astype(np.float32))
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
 
 
 def negative_log_likelihoods(logits, next_ids):
@@ -84,6 +119,13 @@ def main():
         "model_sha256": hashlib.sha256(model.read_bytes()).hexdigest(),
         "greedy": [greedy(session, p) for p in PROMPTS],
     }
+    with tempfile.TemporaryDirectory() as folder:
+        unpacked = pathlib.Path(folder) / "unpacked.gguf"
+        unpack(model, unpacked)
+        other = llama.Session(unpacked, CONTEXT)
+        for continuation in golden["greedy"]:
+            continuation["unpacked"] = follow(other, continuation)
+        other.close()
     ids = moby_ids(session, moby)
     golden["perplexity"] = perplexity(session, np.array(ids))
     (out / "moby-16384.u16").write_bytes(np.array(ids, "<u2").tobytes())

@@ -5,7 +5,7 @@ draw, as `n / 2**23 - 1`, in [-1, 1).
 
 * norm weights: `1 + unit / 4`, f32
 * F32, F16, BF16: `unit / 8`, rounded to nearest even; BF16 is the upper half of the f32 bits
-* blocks: the bytes of the draws in little-endian order, then scale fields overwritten: f16 of `base * (sign + unit) / 2` where the
+* blocks: the bytes of the draws in little-endian order, then scale fields overwritten: f16 (by way of f32) of `base * (sign + unit) / 2` where the
   sign is that of the unit value, without its sign for the K-quants' `d` and `dmin`
 * Q8_0: byte 0x80 becomes 0x81, since no quantiser writes -128
 * TQ1_0: a random byte `b` becomes `ceil(256 * (b mod 243) / 243)`, with `b mod 81 * 3` in the four bytes that hold four trits each
@@ -57,12 +57,12 @@ def norm(case, tensor, length):
 
 def scale_values(kind, seed, count, base, flat):
     if flat:
-        return np.full(count, base).astype(np.float16)
+        return np.full(count, base, np.float32).astype(np.float16)
     unit = units(seed, count)
     value = base * (np.where(unit < 0, -1.0, 1.0) + unit) / 2.0
     if kind in (T.Q4_K, T.Q5_K):
         value = np.abs(value)
-    return value.astype(np.float16)
+    return value.astype(np.float32).astype(np.float16)
 
 
 def matrix(case, tensor, kind, rows, cols, flat=False):

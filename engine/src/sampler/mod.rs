@@ -1,6 +1,22 @@
 //! Logits to one id: bias and penalties, then filters, then one pick. Every random choice comes from an explicit seed.
+//!
+//! [`Chain`] picks, [`logprobs`] reports what the model thought, [`StopStrings`] ends an answer at a text. This module sees
+//! numbers and texts; it knows no tokenizer and no model.
+
+mod chain;
+mod logprobs;
+mod random;
+mod stop;
+
+pub use chain::{Chain, NotFinite, SamplingError};
+pub use logprobs::{Logprobs, TokenLogprob, logprobs};
+pub use stop::{StopResult, StopStrings};
 
 /// How to pick tokens. `Default` is greedy.
+///
+/// Order: logit bias; repetition, frequency and presence penalties over the last `penalty_window` ids of the context (prompt
+/// and answer alike); then, at temperature 0, the largest logit, and otherwise top-k, softmax at the temperature, top-p,
+/// min-p and a draw.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Sampling {
     /// 0 = argmax after bias and penalties, lowest id first.
@@ -11,7 +27,7 @@ pub struct Sampling {
     pub top_p: f32,
     /// Drop ids below this fraction of the most likely one; 0 = none.
     pub min_p: f32,
-    /// Divides positive, multiplies negative logits of recent ids; 1 = off.
+    /// Divides positive, multiplies negative logits of recent ids, once for each occurrence; 1 = off.
     pub repetition_penalty: f32,
     /// Subtracted per earlier occurrence.
     pub frequency_penalty: f32,
@@ -19,7 +35,7 @@ pub struct Sampling {
     pub presence_penalty: f32,
     /// How many recent ids the penalties see.
     pub penalty_window: u32,
-    /// Added to the logit of an id before anything else.
+    /// Added to the logit of an id before anything else; minus infinity bans it.
     pub logit_bias: Vec<(u32, f32)>,
     /// Seed of the random stream.
     pub seed: u64,
@@ -41,15 +57,3 @@ impl Default for Sampling {
         }
     }
 }
-
-/// Log-probability of one id.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct TokenLogprob {
-    /// Token id.
-    pub id: u32,
-    /// Natural log of its probability under the model's distribution (temperature 1, before bias, penalties and filters).
-    pub logprob: f32,
-}
-
-/// One sampler per generation.
-pub struct Chain {}

@@ -62,5 +62,9 @@ fn multiply_int8(weight: &Weight, x: &[f32], mut store: impl FnMut(usize, usize,
 }
 
 fn int_dot(trits: &[i8], q: &[i8]) -> i64 {
-    trits.iter().zip(q).map(|(&t, &q)| i64::from(i32::from(t) * i32::from(q))).sum()
+    // 2^16 products of at most 127 fit an i32.
+    let chunks = trits.chunks(1 << 16).zip(q.chunks(1 << 16));
+    chunks
+        .map(|(t, q)| i64::from(t.iter().zip(q).map(|(&t, &q)| i32::from(t) * i32::from(q)).sum::<i32>()))
+        .sum()
 }

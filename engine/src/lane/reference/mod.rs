@@ -286,3 +286,6 @@ impl Lane for ReferenceLane {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests;
