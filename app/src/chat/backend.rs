@@ -1,7 +1,7 @@
 //! What the window needs of the engine, as a trait, so that tests can script it; and the real engine behind it. Nothing here
 //! waits: the engine is started on a thread of its own, and loads and generations are polled.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::sync::mpsc::{Receiver, TryRecvError, channel};
 
 use onebit_engine::session::{
@@ -76,6 +76,7 @@ enum Start {
 /// The real engine.
 pub struct EngineBackend {
     start: Start,
+    handle: Arc<OnceLock<EngineHandle>>,
     waker: Waker,
 }
 
@@ -84,8 +85,13 @@ impl EngineBackend {
     pub fn start(options: EngineOptions, waker: Waker) -> Self {
         let (sender, receiver) = channel();
         let wake = Arc::clone(&waker);
+        let handle: Arc<OnceLock<EngineHandle>> = Arc::default();
+        let shared = Arc::clone(&handle);
         let spawned = std::thread::Builder::new().name("engine-start".to_owned()).spawn(move || {
             let started = EngineHandle::start(options).map_err(|err| err.to_string());
+            if let Ok(handle) = &started {
+                shared.get_or_init(|| handle.clone());
+            }
             // The window may be gone by now; then nobody needs the engine.
             drop(sender.send(started));
             wake();
@@ -94,7 +100,12 @@ impl EngineBackend {
             Ok(_) => Start::Pending(receiver),
             Err(err) => Start::Failed(format!("the engine's thread could not be started: {err}")),
         };
-        Self { start, waker }
+        Self { start, handle, waker }
+    }
+
+    /// The engine's handle, once it runs, for other front ends of this process.
+    pub fn handle(&self) -> Arc<OnceLock<EngineHandle>> {
+        Arc::clone(&self.handle)
     }
 
     fn poll(&mut self) {

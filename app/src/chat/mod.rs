@@ -96,6 +96,11 @@ impl Controller {
         }
     }
 
+    /// Takes events of the store that came before this controller.
+    pub fn take_early(&mut self, events: Vec<store::Event>) {
+        events.into_iter().for_each(|event| self.take(event));
+    }
+
     /// Takes what has arrived from engine and store until `budget` is spent; says whether more may be waiting.
     pub fn pump(&mut self, budget: Duration) -> bool {
         let deadline = Instant::now() + budget;
@@ -391,6 +396,11 @@ impl Controller {
                 }
                 self.states.entry(name).or_insert(value);
             }
+            store::Event::Refused(refused) => self.notices.push_back(Notice {
+                severity: Severity::Problem,
+                title: "A change could not be saved".to_owned(),
+                detail: refused.to_string(),
+            }),
             store::Event::QueryFailed(problem) => self.notices.push_back(Notice {
                 severity: Severity::Problem,
                 title: "Chats could not be read".to_owned(),
@@ -416,7 +426,7 @@ impl Controller {
             Saving::No { reason, .. } if !was_failing => self.notices.push_back(Notice {
                 severity: Severity::Problem,
                 title: "Chats are not being saved".to_owned(),
-                detail: format!("{reason}. They stay in memory and saving is tried again."),
+                detail: format!("{}. They stay in memory and saving is tried again.", reason.trim_end_matches('.')),
             }),
             Saving::Yes if was_failing => self.notices.push_back(Notice {
                 severity: Severity::Done,
@@ -465,9 +475,9 @@ fn ask_utc_offset(waker: Waker) -> Receiver<Option<i64>> {
     let (sender, receiver) = channel();
     let wake = Arc::clone(&waker);
     let spawned = std::thread::Builder::new().name("clock".to_owned()).spawn(move || {
-        // The window may be gone by now.
-        drop(sender.send(clock::utc_offset_secs()));
-        wake();
+        if sender.send(clock::utc_offset_secs()).is_ok() {
+            wake();
+        }
     });
     // Without the thread the list is grouped by days of UTC.
     drop(spawned);

@@ -27,8 +27,7 @@ pub const R4: u8 = 10;
 pub const R5: u8 = 12;
 
 /// Which theme the user asked for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Appearance {
     /// As the desktop says.
     #[default]
@@ -37,6 +36,22 @@ pub enum Appearance {
     Light,
     /// Dark.
     Dark,
+}
+
+impl Appearance {
+    /// Name under which it is stored.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::System => "system",
+            Self::Light => "light",
+            Self::Dark => "dark",
+        }
+    }
+
+    /// The one with this name.
+    pub fn named(name: &str) -> Option<Self> {
+        [Self::System, Self::Light, Self::Dark].into_iter().find(|appearance| appearance.name() == name)
+    }
 }
 
 /// How high a popup floats.

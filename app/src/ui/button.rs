@@ -1,7 +1,7 @@
 //! Buttons with a word, and buttons with an icon alone.
 
 use eframe::egui::accesskit::Role;
-use eframe::egui::{Color32, CornerRadius, CursorIcon, Rect, Response, Sense, Stroke, StrokeKind, Ui, Vec2, Widget, WidgetInfo, pos2, vec2};
+use eframe::egui::{Color32, CornerRadius, CursorIcon, Id, Rect, Response, Sense, Stroke, StrokeKind, Ui, Vec2, Widget, WidgetInfo, pos2, vec2};
 
 use super::{focus_ring, icon, icon_filled};
 use crate::theme::{self, Text, Tokens};
@@ -179,8 +179,8 @@ impl<'a> IconButton<'a> {
     }
 
     /// Draws it at a place of its own instead of in the layout.
-    pub fn put(self, ui: &mut Ui, rect: Rect) -> Response {
-        let response = ui.interact(rect, ui.scope_id().with(("icon button", self.name)), Sense::click());
+    pub fn put_as(self, ui: &Ui, rect: Rect, id: Id) -> Response {
+        let response = ui.interact(rect, id, Sense::click());
         self.paint(ui, rect, &response);
         response
     }

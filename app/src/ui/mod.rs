@@ -25,7 +25,7 @@ pub use menu::{MenuItem, menu_frame};
 pub use row::{ListRow, RowOutput};
 pub use state::{Problem, empty_state, problem_card};
 pub use tag::{Tone, keycaps, tag};
-pub use toast::{Toast, Toasts};
+pub use toast::{Toast, Toasts, Tone as ToastTone};
 
 /// Draws the ring of keyboard focus 2 px outside `rect`.
 pub fn focus_ring(ui: &Ui, response: &Response, radius: u8) {

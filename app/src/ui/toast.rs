@@ -31,9 +31,13 @@ pub struct Toast {
 /// Colour of a toast's icon.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Tone {
+    /// It worked.
     Success,
+    /// Worth knowing.
     Info,
+    /// It goes on, but not as asked.
     Warning,
+    /// It did not work.
     Danger,
 }
 
