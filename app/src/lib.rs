@@ -6,6 +6,7 @@
 //! session layer and never a lane.
 
 pub mod chat;
+pub mod cli;
 pub mod folders;
 pub mod instance;
 pub mod markdown;

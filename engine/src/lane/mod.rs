@@ -8,12 +8,12 @@
 //!   (i32/i64), and lanes agree with `lane::reference` to the bit: `out = int_dot as f32 * (act_scale * weight_scale)`. What must be equal to
 //!   the bit is written once, in [`activation`].
 //! * **NaN stays visible.** A NaN or infinity in a row makes what depends on it NaN, never a plausible number.
-//! * Operations with several parts have a default body that composes the primitives: that body is their specification.
 
 pub mod activation;
 pub mod cpu;
 mod memory;
 pub mod reference;
+mod slots;
 
 use crate::model::{RopePairing, TensorView};
 
@@ -372,15 +372,6 @@ pub trait Lane: Send {
     /// # Errors
     /// Device loss.
     fn gate_mul(&mut self, op: GateMul) -> Result<(), LaneError>;
-
-    /// RMSNorm into `norm.out`, then a projection of it.
-    ///
-    /// # Errors
-    /// Device loss.
-    fn norm_project(&mut self, norm: RmsNorm, project: Project<'_>) -> Result<(), LaneError> {
-        self.rms_norm(norm)?;
-        self.project(project)
-    }
 }
 
 /// A lane by name.

@@ -9,6 +9,7 @@
 
 use std::fs::{File, Metadata};
 use std::io;
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -56,7 +57,8 @@ pub(super) struct Map {
 impl Map {
     /// Maps a regular, non-empty file.
     pub(super) fn open(path: &Path) -> io::Result<Self> {
-        let file = File::open(path)?;
+        // Without O_NONBLOCK, opening a named pipe would wait for its writer.
+        let file = File::options().read(true).custom_flags(libc::O_NONBLOCK).open(path)?;
         let opened = file.metadata()?;
         if !opened.is_file() {
             return Err(io::Error::new(io::ErrorKind::InvalidInput, "not a regular file"));
@@ -179,7 +181,9 @@ fn put_zeros(address: usize) -> bool {
     let page = PAGE_BYTES.load(Ordering::Relaxed);
     for slot in &REGISTRY {
         let start = slot.start.load(Ordering::Acquire);
-        if start == 0 || address < start || address >= slot.end.load(Ordering::Acquire) {
+        let end = slot.end.load(Ordering::Acquire);
+        // The second look at `start` refuses a pair of which one half belongs to a map that has just been closed.
+        if start == 0 || address < start || address >= end || slot.start.load(Ordering::Acquire) != start {
             continue;
         }
         slot.cut.store(true, Ordering::Release);

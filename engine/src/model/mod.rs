@@ -8,9 +8,12 @@ mod error;
 mod file;
 mod gguf;
 mod h1b;
+pub mod inspect;
 mod map;
 mod tensor;
+mod verify;
 mod vocabulary;
+pub mod write;
 
 pub use config::{Config, Family, RopeConfig, RopePairing, RopeScaling};
 pub use error::LoadError;

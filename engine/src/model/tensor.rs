@@ -4,7 +4,7 @@ use crate::quant::{self, halo, i2_s, k, sherry, tq1_0, tq1_halo, tq2_0};
 
 /// Storage format of a tensor. Ternary ones first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-#[allow(missing_docs, reason = "the names are those of the formats; see engine::quant for each layout")]
+#[expect(missing_docs, reason = "the names are those of the formats; see engine::quant for each layout")]
 pub enum TensorType {
     Tq1_0,
     Tq2_0,

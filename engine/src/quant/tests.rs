@@ -11,6 +11,11 @@ impl SplitMix {
         z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
         z ^ (z >> 31)
     }
+
+    /// Evenly from -1..1.
+    pub(crate) fn real(&mut self) -> f32 {
+        (self.draw() >> 40) as f32 / (1u32 << 23) as f32 - 1.0
+    }
 }
 
 pub(crate) fn random_trits(seed: u64, n: usize) -> Vec<i8> {

@@ -2,27 +2,12 @@
 
 use super::*;
 use crate::lane::{Activation, KvDtype, Output, PAGE_POSITIONS, Row};
+use crate::quant::tests::{SplitMix, random_trits};
 use crate::quant::{halo, tq2_0};
 
-/// splitmix64, as reals in -1..1.
-struct Random(u64);
-
-impl Random {
-    fn next(&mut self) -> f32 {
-        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        (((z ^ (z >> 31)) >> 40) as f32) / (1u32 << 23) as f32 - 1.0
-    }
-
-    fn fill(&mut self, n: usize) -> Vec<f32> {
-        (0..n).map(|_| self.next()).collect()
-    }
-
-    fn trits(&mut self, n: usize) -> Vec<i8> {
-        (0..n).map(|_| (self.next() * 1.5).round() as i8).collect()
-    }
+fn reals(seed: u64, n: usize) -> Vec<f32> {
+    let mut random = SplitMix(seed);
+    (0..n).map(|_| random.real()).collect()
 }
 
 fn dense(lane: &mut ReferenceLane, rows: usize, cols: usize, values: &[f32]) -> WeightId {
@@ -197,7 +182,7 @@ fn rotated(
 #[test]
 fn rope_at_position_zero_is_identity() {
     let mut lane = ReferenceLane::new();
-    let values = Random(1).fill(24);
+    let values = reals(1, 24);
     for pairing in [RopePairing::Interleaved, RopePairing::SplitHalf] {
         let table = rope(&mut lane, &[1.0, 0.3, 0.1], pairing);
         assert_eq!(rotated(&mut lane, table, 8, &values, 0), values);
@@ -220,7 +205,7 @@ fn rope_turns_the_pairs_of_its_pairing_and_leaves_the_rest() {
 fn rope_scores_depend_on_the_distance_only() {
     let mut lane = ReferenceLane::new();
     let table = rope(&mut lane, &[1.0, 0.1, 0.01, 0.001], RopePairing::SplitHalf);
-    let (q, k) = (Random(2).fill(8), Random(3).fill(8));
+    let (q, k) = (reals(2, 8), reals(3, 8));
     let mut score = |q_at, k_at| -> f32 {
         let q = rotated(&mut lane, table, 8, &q, q_at);
         let k = rotated(&mut lane, table, 8, &k, k_at);
@@ -322,12 +307,13 @@ fn huge_scores_do_not_overflow_the_softmax() {
 fn int8_cache_is_close_to_the_f16_cache() {
     let mut outs = Vec::new();
     for dtype in [KvDtype::F16, KvDtype::Int8] {
-        let mut random = Random(4);
+        let mut random = SplitMix(4);
+        let mut fill = |n| -> Vec<f32> { (0..n).map(|_| random.real()).collect() };
         let mut cache = Cache::new(2, 16, dtype);
         for position in 0..70 {
-            cache.append(&[0, 1], position, &random.fill(32), &random.fill(32));
+            cache.append(&[0, 1], position, &fill(32), &fill(32));
         }
-        outs.push(cache.attend(&[0, 1], 69, &random.fill(64)));
+        outs.push(cache.attend(&[0, 1], 69, &fill(64)));
     }
     assert_ne!(outs[0], outs[1]);
     assert_near(&outs[0], &outs[1], 0.01);
@@ -360,15 +346,14 @@ fn gates_follow_their_formulas_and_pass_nan_on() {
 #[test]
 fn a_row_does_not_depend_on_the_rows_beside_it() {
     let seed = 5;
-    let mut random = Random(seed);
     let (cols, rows, m) = (512, 5, 7);
     let mut lane = ReferenceLane::new();
-    let trits = random.trits(cols * m);
-    let scales = random.fill(m);
+    let trits = random_trits(seed, cols * m);
+    let scales = reals(6, m);
     let ternary = ternary(&mut lane, cols, &trits, &scales);
-    let values = random.fill(cols * m);
+    let values = reals(7, cols * m);
     let dense = dense(&mut lane, m, cols, &values);
-    let x = random.fill(cols * rows);
+    let x = reals(seed, cols * rows);
     for (weight, activation) in
         [(ternary, Activation::Int8PerRow), (ternary, Activation::Float), (dense, Activation::Float)]
     {

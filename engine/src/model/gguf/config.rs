@@ -95,7 +95,7 @@ pub(super) fn config(
         family,
         arch: arch.to_owned(),
         name: shortened(name, 200),
-        n_layers: keys.count("block_count")?,
+        n_layers: n_layers(&keys, tensors)?,
         hidden,
         ffn: keys.count("feed_forward_length")?,
         n_heads,
@@ -135,6 +135,20 @@ fn refuse_other_graphs(keys: &Keys<'_, '_>, tensors: &[TensorEntry]) -> Result<(
         return Err(keys.source().unsupported(name, "a bias", "use a model whose layers have no biases"));
     }
     Ok(())
+}
+
+/// Layers: no more than tensors, so that nobody allocates for layers that cannot be there.
+fn n_layers(keys: &Keys<'_, '_>, tensors: &[TensorEntry]) -> Result<usize, LoadError> {
+    let n_layers = keys.count("block_count")?;
+    if n_layers > tensors.len() {
+        let found = format!("{n_layers} layers");
+        return Err(keys.source().invalid(
+            keys.name("block_count"),
+            format_args!("at most {} layers, one a tensor", tensors.len()),
+            found,
+        ));
+    }
+    Ok(n_layers)
 }
 
 fn head_dim(keys: &Keys<'_, '_>, hidden: usize, n_heads: usize) -> Result<usize, LoadError> {
@@ -210,13 +224,25 @@ fn rope(
     })
 }
 
+/// Parameters of YaRN that published files leave at their defaults.
+const YARN_DEFAULTS: [(&str, f32); 5] = [
+    ("rope.scaling.attn_factor", 1.0),
+    ("rope.scaling.yarn_attn_factor", 1.0),
+    ("rope.scaling.yarn_ext_factor", 1.0),
+    ("rope.scaling.yarn_beta_fast", 32.0),
+    ("rope.scaling.yarn_beta_slow", 1.0),
+];
+
 fn rope_scaling(keys: &Keys<'_, '_>, context_length: usize) -> Result<RopeScaling, LoadError> {
     let key = keys.name("rope.scaling.type");
     let factor = keys.positive_if_present("rope.scaling.factor")?;
-    let attention = keys.name("rope.scaling.attn_factor");
-    if let Some(found) = keys.metadata.float(&attention)?.filter(|&v| v != 1.0) {
-        let next_step = "this engine derives the YaRN attention factor from rope.scaling.factor";
-        return Err(keys.source().unsupported(attention, found, next_step));
+    // Values other than these defaults change the frequencies, and the forward pass has no place for them.
+    for (suffix, default) in YARN_DEFAULTS {
+        let key = keys.name(suffix);
+        if let Some(found) = keys.metadata.float(&key)?.filter(|&v| v != default) {
+            let next_step = format!("this engine computes YaRN with {default} here");
+            return Err(keys.source().unsupported(key, found, next_step));
+        }
     }
     let required = || factor.ok_or_else(|| keys.missing("rope.scaling.factor"));
     match keys.metadata.get(&key) {

@@ -11,6 +11,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use minijinja::machinery::{self, CompiledTemplate, Instruction, Instructions, TemplateConfig, Token};
 use minijinja::syntax::SyntaxConfig;
+use minijinja::value::ValueKind;
 use minijinja::{AutoEscape, Environment, Error, ErrorKind, Value};
 
 use super::{TemplateError, clock, python};
@@ -167,10 +168,13 @@ fn environment(budget: &Arc<Budget>, steps: u64) -> Environment<'static> {
 
     let charged = at(budget);
     env.set_formatter(move |out, _, value| {
-        if !value.is_none() || value.is_undefined() {
-            return Ok(out.write_str(&charged.text(format_args!("{value}"))?)?);
-        }
-        Ok(out.write_str("None")?)
+        let text = match value.kind() {
+            // As Python writes them.
+            ValueKind::None => "None".to_owned(),
+            ValueKind::Bool => if value.is_true() { "True" } else { "False" }.to_owned(),
+            _ => charged.text(format_args!("{value}"))?,
+        };
+        Ok(out.write_str(&text)?)
     });
     let charged = at(budget);
     env.add_filter(ADD, move |a: &Value, b: &Value| add(&charged, a, b));
@@ -212,11 +216,10 @@ fn add(budget: &Budget, a: &Value, b: &Value) -> Result<Value, Error> {
     if let Some(sum) = arithmetic(a, b, i64::checked_add, |a, b| a + b) {
         return sum;
     }
-    let is_list = |value: &Value| matches!(value.kind(), minijinja::value::ValueKind::Seq);
+    let is_list = |value: &Value| matches!(value.kind(), ValueKind::Seq | ValueKind::Iterable);
     if is_list(a) && is_list(b) {
-        let items = a.len().unwrap_or(0).saturating_add(b.len().unwrap_or(0));
-        budget.charge(items.saturating_mul(ITEM_BYTES))?;
-        return Ok(a.try_iter()?.chain(b.try_iter()?).collect());
+        let items = a.try_iter()?.chain(b.try_iter()?);
+        return items.map(|item| budget.charge(ITEM_BYTES).map(|()| item)).collect();
     }
     Err(mismatch("+", a, b))
 }

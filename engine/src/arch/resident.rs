@@ -1,0 +1,298 @@
+//! A model in a lane: loading, one forward call, and freeing what the lane holds.
+
+use super::graph::Graph;
+use super::layer::{Buffers, Layer, Step};
+use super::weights::{Tensors, Upload, Weight};
+use super::{Batch, ResidentError, ResidentOptions, rope};
+use crate::lane::{
+    BufId, Embed, KvId, KvShape, Lane, LaneError, Logits, PAGE_POSITIONS, RopeId, Row, WeightId,
+};
+use crate::model::{Config, ModelFile};
+use crate::telemetry::{Phase, Telemetry};
+
+/// A model resident in a lane: uploaded weights, activation buffers, KV arena. It must end with [`Resident::unload`] on the
+/// same lane; dropping it leaks what the lane holds.
+pub struct Resident {
+    config: Config,
+    options: ResidentOptions,
+    model: Model,
+    buffers: Buffers,
+    logits: BufId,
+    rope: RopeId,
+    kv: KvId,
+    held: Held,
+}
+
+/// Weights as a graph.
+struct Model {
+    graph: Graph,
+    embedding: Weight,
+    layers: Vec<Layer>,
+    output_norm: Weight,
+    head: Weight,
+    rope_divisors: Option<Vec<f32>>,
+}
+
+/// Everything a lane holds for one model.
+#[derive(Default)]
+struct Held {
+    weights: Vec<WeightId>,
+    weight_bytes: usize,
+    buffers: Vec<BufId>,
+    buffer_bytes: usize,
+    ropes: Vec<RopeId>,
+    arenas: Vec<KvId>,
+}
+
+impl Held {
+    fn alloc(&mut self, lane: &mut dyn Lane, rows: usize, width: usize) -> Result<BufId, LaneError> {
+        let buf = lane.alloc(rows, width)?;
+        self.buffers.push(buf);
+        self.buffer_bytes += rows * width * size_of::<f32>();
+        Ok(buf)
+    }
+
+    fn free(self, lane: &mut dyn Lane) {
+        lane.free_weights(&self.weights);
+        lane.free_bufs(&self.buffers);
+        self.ropes.into_iter().for_each(|rope| lane.free_rope(rope));
+        self.arenas.into_iter().for_each(|kv| lane.kv_close(kv));
+    }
+}
+
+impl Buffers {
+    /// Stands for the buffers while tensors are only checked.
+    const NONE: Buffers = {
+        let none = BufId(u32::MAX);
+        Buffers {
+            residual: none,
+            normed: none,
+            q: none,
+            k: none,
+            v: none,
+            attended: none,
+            gate: none,
+            up: none,
+        }
+    };
+
+    fn alloc(lane: &mut dyn Lane, held: &mut Held, config: &Config, rows: usize) -> Result<Self, LaneError> {
+        let q_width = config.n_heads * config.head_dim;
+        let kv_width = config.n_kv_heads * config.head_dim;
+        let mut alloc = |width| held.alloc(lane, rows, width);
+        Ok(Buffers {
+            residual: alloc(config.hidden)?,
+            normed: alloc(config.hidden)?,
+            q: alloc(q_width)?,
+            k: alloc(kv_width)?,
+            v: alloc(kv_width)?,
+            attended: alloc(q_width)?,
+            gate: alloc(config.ffn)?,
+            up: alloc(config.ffn)?,
+        })
+    }
+}
+
+impl Model {
+    /// One run over the tensors, see [`super::weights`].
+    fn load(
+        tensors: &mut Tensors<'_, '_>,
+        config: &Config,
+        buffers: &Buffers,
+    ) -> Result<Self, ResidentError> {
+        let graph = Graph::of(config.family);
+        let embedding = tensors.matrix("token_embd.weight", config.vocab, config.hidden)?;
+        let layers = (0..config.n_layers)
+            .map(|index| Layer::load(tensors, config, graph, index, buffers))
+            .collect::<Result<_, _>>()?;
+        Ok(Model {
+            graph,
+            embedding,
+            layers,
+            output_norm: tensors.vector("output_norm.weight", config.hidden)?,
+            head: match graph.own_head && !config.tied_head {
+                true => tensors.matrix("output.weight", config.vocab, config.hidden)?,
+                false => embedding,
+            },
+            rope_divisors: match graph.rope_factors {
+                true => tensors.positive_values("rope_freqs.weight", config.rope.dims / 2)?,
+                false => None,
+            },
+        })
+    }
+}
+
+impl Resident {
+    /// Checks every shape of `file` against its configuration, uploads every weight, and reserves buffers.
+    /// `progress(bytes_done, bytes_total)` is called after each tensor; when it returns `false` the load ends with
+    /// [`ResidentError::Cancelled`]. On error everything uploaded is freed.
+    ///
+    /// # Errors
+    /// A missing, unused or misshapen tensor, a cut file, not enough memory, cancelled.
+    pub fn load(
+        file: &ModelFile,
+        lane: &mut dyn Lane,
+        options: ResidentOptions,
+        progress: &mut dyn FnMut(u64, u64) -> bool,
+    ) -> Result<Self, ResidentError> {
+        let mut held = Held::default();
+        match Self::load_into(file, lane, options, progress, &mut held) {
+            Ok(resident) => Ok(Resident { held, ..resident }),
+            Err(err) => {
+                held.free(lane);
+                Err(err)
+            }
+        }
+    }
+
+    fn load_into(
+        file: &ModelFile,
+        lane: &mut dyn Lane,
+        options: ResidentOptions,
+        progress: &mut dyn FnMut(u64, u64) -> bool,
+        held: &mut Held,
+    ) -> Result<Self, ResidentError> {
+        let config = file.config().clone();
+        // Before anything is allocated: until its tensors are seen, a file's numbers may be absurd.
+        let mut tensors = Tensors::check(file);
+        Model::load(&mut tensors, &config, &Buffers::NONE)?;
+        let total_bytes = tensors.finish_check()?;
+
+        let buffers = Buffers::alloc(lane, held, &config, options.max_rows)?;
+        let logits = held.alloc(lane, options.max_logit_rows, config.vocab)?;
+        let uploaded = &mut held.weights;
+        let upload = Upload { lane: &mut *lane, progress, uploaded, total_bytes };
+        let model = Model::load(&mut Tensors::upload(file, upload), &config, &buffers)?;
+        file.check_map()?;
+        held.weight_bytes = held.weights.iter().map(|&weight| lane.weight_bytes(weight)).sum();
+
+        let table = rope::table(&config.rope, model.rope_divisors.as_deref(), positions(&config, &options));
+        let rope = lane.rope_table(&table)?;
+        held.ropes.push(rope);
+        let kv = lane.kv_open(kv_shape(&config, &options))?;
+        held.arenas.push(kv);
+        Ok(Resident { config, options, model, buffers, logits, rope, kv, held: Held::default() })
+    }
+
+    /// Frees everything in the lane.
+    pub fn unload(self, lane: &mut dyn Lane) {
+        self.held.free(lane);
+    }
+
+    /// Runs one batch and returns logits `[logit_rows.len(), vocab]`.
+    ///
+    /// # Errors
+    /// An id outside the vocabulary, device loss.
+    ///
+    /// # Panics
+    /// When the batch is larger than the model was loaded for, or a row lacks pages for its position.
+    pub fn forward<'l>(
+        &mut self,
+        lane: &'l mut dyn Lane,
+        batch: &Batch<'_>,
+        telemetry: &Telemetry,
+    ) -> Result<&'l [f32], LaneError> {
+        self.check(batch)?;
+        let model = &self.model;
+        let out = self.buffers.residual;
+        lane.embed(Embed { table: model.embedding.id, tokens: batch.tokens, out })?;
+        let mut step = Step {
+            lane: &mut *lane,
+            telemetry,
+            config: &self.config,
+            graph: model.graph,
+            buffers: self.buffers,
+            rope: self.rope,
+            kv: self.kv,
+            rows: batch.rows,
+            kv_read_bytes: self.kv_read_bytes(batch.rows),
+        };
+        for (index, layer) in model.layers.iter().enumerate() {
+            layer.forward(index, &mut step)?;
+        }
+        if !batch.logit_rows.is_empty() {
+            step.norm(model.output_norm, self.buffers.residual, self.buffers.normed)?;
+            let (x, weight) = (self.buffers.normed, model.head.id);
+            let op = Logits { x, rows: batch.logit_rows, weight, out: self.logits };
+            telemetry.time(Phase::LmHead, model.head.bytes, || step.lane.logits(op))?;
+        }
+        Ok(lane.read(self.logits, batch.logit_rows.len()))
+    }
+
+    /// Asserts what the caller must guarantee; ids come from outside, so a bad one is an error.
+    fn check(&self, batch: &Batch<'_>) -> Result<(), LaneError> {
+        assert_eq!(batch.tokens.len(), batch.rows.len(), "one row for each token");
+        assert!(batch.rows.len() <= self.options.max_rows, "batch larger than max_rows");
+        assert!(batch.logit_rows.len() <= self.options.max_logit_rows, "more logits than max_logit_rows");
+        assert!(batch.logit_rows.iter().all(|&row| row < batch.rows.len()), "logits of a row in the batch");
+        for row in batch.rows {
+            let position = row.position as usize;
+            assert!(
+                position < positions(&self.config, &self.options),
+                "position {position} beyond the context"
+            );
+            assert!(position / PAGE_POSITIONS < row.pages.len(), "no page for position {position}");
+        }
+        match batch.tokens.iter().find(|&&token| token as usize >= self.config.vocab) {
+            None => Ok(()),
+            Some(token) => Err(LaneError::Tensor {
+                tensor: "token_embd.weight".to_owned(),
+                expected: format!("ids below {}", self.config.vocab),
+                found: token.to_string(),
+            }),
+        }
+    }
+
+    /// KV bytes that attention of one layer reads.
+    fn kv_read_bytes(&self, rows: &[Row<'_>]) -> u64 {
+        let per_position = (self.kv_shape().bytes_per_position() / self.config.n_layers) as u64;
+        rows.iter().map(|row| (u64::from(row.position) + 1) * per_position).sum()
+    }
+
+    /// Configuration of the model.
+    pub fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// Shape of the KV arena.
+    pub fn kv_shape(&self) -> KvShape {
+        kv_shape(&self.config, &self.options)
+    }
+
+    /// Weight bytes read for one decoded token (linears, norms, LM head).
+    pub fn bytes_per_token(&self) -> usize {
+        let layers: u64 = self.model.layers.iter().map(Layer::bytes).sum();
+        usize::try_from(layers + self.model.output_norm.bytes + self.model.head.bytes)
+            .expect("weights in memory have sizes that fit usize")
+    }
+
+    /// Bytes of weights held in the lane.
+    pub fn weight_bytes(&self) -> usize {
+        self.held.weight_bytes
+    }
+
+    /// Bytes of activation buffers and logits held in the lane.
+    pub fn buffer_bytes(&self) -> usize {
+        self.held.buffer_bytes
+    }
+
+    /// L2 norm of the cached K vectors of `layer` at an offset of a page, over all heads.
+    pub fn key_norm(&self, lane: &dyn Lane, layer: usize, page: u32, offset: usize) -> f32 {
+        lane.kv_key_norm(self.kv, layer, page, offset)
+    }
+}
+
+/// Positions that a sequence can reach: the context of the file, or fewer when the cache is smaller.
+fn positions(config: &Config, options: &ResidentOptions) -> usize {
+    config.context_length.min(options.kv_pages.saturating_mul(PAGE_POSITIONS))
+}
+
+fn kv_shape(config: &Config, options: &ResidentOptions) -> KvShape {
+    KvShape {
+        n_layers: config.n_layers,
+        n_kv_heads: config.n_kv_heads,
+        head_dim: config.head_dim,
+        n_pages: options.kv_pages,
+        dtype: options.kv_dtype,
+    }
+}
