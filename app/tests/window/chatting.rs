@@ -1,6 +1,7 @@
 //! Typing, sending, streaming, stopping, and what the next start finds.
 
 use eframe::egui;
+use egui_kittest::kittest::Queryable as _;
 use onebit_engine::session::{GenerateError, Prompt, StopReason};
 
 use crate::script::{done, open, started, text};
@@ -138,7 +139,7 @@ fn chats_are_found_renamed_and_deleted() {
     window.click("Menu of About bread");
     window.click("Rename");
     window.harness.step();
-    window.harness.get_by_label_value("Title", "About bread").type_text(" and butter");
+    window.harness.get_by_role_and_label(egui::accesskit::Role::TextInput, "Title").type_text(" and butter");
     window.harness.step();
     window.harness.key_press(egui::Key::Enter);
     window.until("the chat is renamed", |window| window.shows("About bread and butter"));

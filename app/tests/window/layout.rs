@@ -78,6 +78,7 @@ fn only_messages_near_the_viewport_of_a_long_chat_are_laid_out() {
             unit: egui::MouseWheelUnit::Point,
             delta: vec2(0.0, 400.0),
             phase: egui::TouchPhase::Move,
+            source: egui::MouseWheelSource::Wheel,
             modifiers: egui::Modifiers::NONE,
         });
         window.harness.step();
