@@ -1,11 +1,12 @@
 //! What the window needs of the engine, as a trait, so that tests can script it; and the real engine behind it. Nothing here
 //! waits: the engine is started on a thread of its own, and loads and generations are polled.
 
-use std::sync::{Arc, OnceLock};
 use std::sync::mpsc::{Receiver, TryRecvError, channel};
+use std::sync::{Arc, OnceLock};
 
 use onebit_engine::session::{
-    EngineHandle, EngineOptions, EngineStatus, Event, Generation, Load, LoadEvent, LoadOptions, Request, SubmitError,
+    EngineHandle, EngineOptions, EngineStatus, Event, Generation, Load, LoadEvent, LoadOptions, Request,
+    SubmitError,
 };
 
 /// Called after something has been delivered, from any thread.
@@ -113,7 +114,9 @@ impl EngineBackend {
         self.start = match receiver.try_recv() {
             Ok(Ok(handle)) => Start::Running(handle),
             Ok(Err(problem)) => Start::Failed(problem),
-            Err(TryRecvError::Disconnected) => Start::Failed("the engine ended while it was starting".to_owned()),
+            Err(TryRecvError::Disconnected) => {
+                Start::Failed("the engine ended while it was starting".to_owned())
+            }
             Err(TryRecvError::Empty) => return,
         };
     }

@@ -4,7 +4,8 @@
 /// the UI thread.
 pub fn utc_offset_secs() -> Option<i64> {
     let connection = rusqlite::Connection::open_in_memory().ok()?;
-    let query = "SELECT CAST(strftime('%s', 'now', 'localtime') AS INTEGER) - CAST(strftime('%s', 'now') AS INTEGER)";
+    let query =
+        "SELECT CAST(strftime('%s', 'now', 'localtime') AS INTEGER) - CAST(strftime('%s', 'now') AS INTEGER)";
     connection.query_row(query, [], |row| row.get(0)).ok()
 }
 

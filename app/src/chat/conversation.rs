@@ -81,8 +81,11 @@ impl Conversation {
             first_token: None,
             stopping: false,
         });
-        let writes =
-            vec![Write::PutChat(self.chat.clone()), Write::AddMessage(question.clone()), Write::AddMessage(answer.clone())];
+        let writes = vec![
+            Write::PutChat(self.chat.clone()),
+            Write::AddMessage(question.clone()),
+            Write::AddMessage(answer.clone()),
+        ];
         self.messages.extend([question, answer]);
         writes
     }
@@ -96,11 +99,10 @@ impl Conversation {
         };
         let system = (!self.chat.system.is_empty())
             .then(|| tokenizer::Message { role: tokenizer::Role::System, content: self.chat.system.clone() });
-        let said = self
-            .messages
-            .iter()
-            .filter(|message| !message.content.is_empty())
-            .map(|message| tokenizer::Message { role: role(message.role), content: message.content.clone() });
+        let said =
+            self.messages.iter().filter(|message| !message.content.is_empty()).map(|message| {
+                tokenizer::Message { role: role(message.role), content: message.content.clone() }
+            });
         let answer = self.answer.as_ref().map_or(0, |answer| answer.message.0);
         Request {
             model: model.to_owned(),
@@ -147,7 +149,8 @@ impl Conversation {
     /// Takes events until `deadline`; gives the writes they cause and whether more events may be waiting.
     pub fn drain(&mut self, deadline: Instant) -> (Vec<Write>, bool) {
         let mut writes = Vec::new();
-        while let Some(event) = self.answer.as_ref().and_then(|answer| answer.generation.as_ref()?.try_next()) {
+        while let Some(event) = self.answer.as_ref().and_then(|answer| answer.generation.as_ref()?.try_next())
+        {
             writes.extend(self.take(event));
             if Instant::now() >= deadline {
                 return (writes, self.answer.is_some());
@@ -157,7 +160,9 @@ impl Conversation {
     }
 
     fn take(&mut self, event: Event) -> Vec<Write> {
-        let (Some(answer), Some(message)) = (&mut self.answer, self.messages.last_mut()) else { return Vec::new() };
+        let (Some(answer), Some(message)) = (&mut self.answer, self.messages.last_mut()) else {
+            return Vec::new();
+        };
         match event {
             Event::Started { prompt_tokens, cached_tokens, lane } => {
                 answer.begun = Instant::now();
@@ -176,7 +181,8 @@ impl Conversation {
                 let now = Instant::now();
                 let (first, wait) = *answer.first_token.get_or_insert((now, now - answer.begun));
                 answer.stage = Stage::Writing;
-                message.stats.tokens = message.stats.tokens.saturating_add(u32::try_from(tokens.len()).unwrap_or(u32::MAX));
+                message.stats.tokens =
+                    message.stats.tokens.saturating_add(u32::try_from(tokens.len()).unwrap_or(u32::MAX));
                 message.stats.prefill_millis = wait.as_secs_f64() * 1e3;
                 message.stats.decode_millis = (now - first).as_secs_f64() * 1e3;
                 if text.is_empty() {
@@ -203,7 +209,9 @@ impl Conversation {
 
     /// Ends the running answer.
     pub fn finish(&mut self, state: MessageState, error: Option<String>) -> Vec<Write> {
-        let (Some(answer), Some(message)) = (self.answer.take(), self.messages.last_mut()) else { return Vec::new() };
+        let (Some(answer), Some(message)) = (self.answer.take(), self.messages.last_mut()) else {
+            return Vec::new();
+        };
         message.state = state;
         message.error.clone_from(&error);
         vec![Write::Finish { message: answer.message, state, stats: message.stats.clone(), error }]
@@ -238,12 +246,14 @@ pub fn rate_tok_per_sec(stats: &AnswerStats) -> Option<f64> {
 fn branch(chat: &Chat, messages: Vec<Message>) -> Vec<Message> {
     let newest = messages.iter().max_by_key(|message| message.id).map(|message| message.id);
     let leaf = chat.leaf.filter(|leaf| messages.iter().any(|message| message.id == *leaf)).or(newest);
-    let mut by_id: std::collections::HashMap<_, _> = messages.into_iter().map(|message| (message.id, message)).collect();
+    let mut by_id: std::collections::HashMap<_, _> =
+        messages.into_iter().map(|message| (message.id, message)).collect();
     // Taking each message out of the map ends the walk even if a damaged database holds a cycle.
-    let mut path: Vec<Message> = std::iter::successors(leaf.and_then(|leaf| by_id.remove(&leaf)), |message| {
-        message.parent.and_then(|parent| by_id.remove(&parent))
-    })
-    .collect();
+    let mut path: Vec<Message> =
+        std::iter::successors(leaf.and_then(|leaf| by_id.remove(&leaf)), |message| {
+            message.parent.and_then(|parent| by_id.remove(&parent))
+        })
+        .collect();
     path.reverse();
     path
 }
@@ -253,7 +263,8 @@ mod tests {
     use super::*;
 
     fn message(id: i64, parent: Option<i64>, role: Role) -> Message {
-        let mut message = Message::complete(crate::store::ChatId(1), parent.map(MessageId), role, format!("text {id}"));
+        let mut message =
+            Message::complete(crate::store::ChatId(1), parent.map(MessageId), role, format!("text {id}"));
         message.id = MessageId(id);
         message
     }

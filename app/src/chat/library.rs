@@ -24,7 +24,11 @@ pub struct Library {
 impl Library {
     /// The question that fills the list, when it is out of date.
     pub fn question(&mut self) -> Option<Query> {
-        std::mem::take(&mut self.stale).then(|| Query::Chats { offset: 0, limit: PAGE, search: self.search.trim().to_owned() })
+        std::mem::take(&mut self.stale).then(|| Query::Chats {
+            offset: 0,
+            limit: PAGE,
+            search: self.search.trim().to_owned(),
+        })
     }
 
     /// Says that the list is out of date.

@@ -125,7 +125,8 @@ impl Controller {
         more |= self.drain_store(deadline);
         self.send_out();
         let (open, opening) = (self.open, self.opening);
-        self.conversations.retain(|id, kept| kept.answer.is_some() || Some(*id) == open || Some(*id) == opening);
+        self.conversations
+            .retain(|id, kept| kept.answer.is_some() || Some(*id) == open || Some(*id) == opening);
         more
     }
 
@@ -238,7 +239,9 @@ impl Controller {
     /// Asks again after an answer that failed.
     pub fn retry(&mut self) {
         let Some(conversation) = self.open.and_then(|id| self.conversations.get_mut(&id)) else { return };
-        let Some(failed) = conversation.messages.pop_if(|last| last.state == MessageState::Failed) else { return };
+        let Some(failed) = conversation.messages.pop_if(|last| last.state == MessageState::Failed) else {
+            return;
+        };
         let Some(question) = conversation.messages.pop() else { return };
         let writes = vec![Write::DeleteMessage(failed.id), Write::DeleteMessage(question.id)];
         self.write_all(writes);
@@ -325,7 +328,12 @@ impl Controller {
     fn model_changed(&mut self, change: Change) {
         match change {
             Change::Loaded(id) => {
-                let path = self.shelf.choices.iter().find(|choice| choice.id == id).map(|choice| choice.path.clone());
+                let path = self
+                    .shelf
+                    .choices
+                    .iter()
+                    .find(|choice| choice.id == id)
+                    .map(|choice| choice.path.clone());
                 if let Some(path) = path {
                     self.remember(LAST_MODEL, &path.to_string_lossy());
                 }
@@ -335,7 +343,8 @@ impl Controller {
                 for conversation in self.conversations.values_mut() {
                     let waiting = conversation.answer.as_ref().is_some_and(|answer| !answer.submitted());
                     if waiting {
-                        writes.extend(conversation.finish(MessageState::Failed, Some(refusal.problem.clone())));
+                        writes
+                            .extend(conversation.finish(MessageState::Failed, Some(refusal.problem.clone())));
                     }
                 }
                 self.write_all(writes);
@@ -351,7 +360,9 @@ impl Controller {
         }
         let mut writes = Vec::new();
         for conversation in self.conversations.values_mut() {
-            let Some(answer) = conversation.answer.as_ref().filter(|answer| !answer.submitted()) else { continue };
+            let Some(answer) = conversation.answer.as_ref().filter(|answer| !answer.submitted()) else {
+                continue;
+            };
             // A load that was replaced by another leaves its question to the model that came.
             let model = if answer.model == model { answer.model.clone() } else { model.clone() };
             match self.backend.submit(conversation.request(&model)) {
@@ -390,7 +401,8 @@ impl Controller {
                 self.library.refresh();
             }
             store::Event::State { name, value } => {
-                let last_chat = (name == store::state::LAST_CHAT).then(|| value.as_deref()?.parse().ok()).flatten();
+                let last_chat =
+                    (name == store::state::LAST_CHAT).then(|| value.as_deref()?.parse().ok()).flatten();
                 if let Some(id) = last_chat.filter(|_| self.open_id().is_none()) {
                     self.open_chat(ChatId(id));
                 }
@@ -426,7 +438,10 @@ impl Controller {
             Saving::No { reason, .. } if !was_failing => self.notices.push_back(Notice {
                 severity: Severity::Problem,
                 title: "Chats are not being saved".to_owned(),
-                detail: format!("{}. They stay in memory and saving is tried again.", reason.trim_end_matches('.')),
+                detail: format!(
+                    "{}. They stay in memory and saving is tried again.",
+                    reason.trim_end_matches('.')
+                ),
             }),
             Saving::Yes if was_failing => self.notices.push_back(Notice {
                 severity: Severity::Done,

@@ -125,7 +125,13 @@ impl Layer<'_> {
             Block::Code { language, text } => self.code(language, text, at, width),
             Block::List(items) => self.list(items, at, width, color),
             Block::Quote(blocks) => {
-                let bottom = self.blocks(blocks, at + vec2(INDENT - 4.0, 0.0), width - INDENT + 4.0, self.tokens.text2, GAP);
+                let bottom = self.blocks(
+                    blocks,
+                    at + vec2(INDENT - 4.0, 0.0),
+                    width - INDENT + 4.0,
+                    self.tokens.text2,
+                    GAP,
+                );
                 let bar = Rect::from_min_max(at, pos2(at.x + 2.0, bottom));
                 self.laid.marks.push(Mark::Fill(bar, self.tokens.border_strong));
                 bottom
@@ -153,9 +159,15 @@ impl Layer<'_> {
                 Marker::Bullet => self.laid.marks.push(Mark::Bullet(pos2(at.x + 8.0, y + 12.0))),
                 Marker::Task(done) => self.laid.marks.push(Mark::Task(pos2(at.x + 8.0, y + 12.0), *done)),
                 Marker::Number(number) => {
-                    let galley = Text::Chat.line(self.ui, &format!("{number}."), self.tokens.text2, f32::INFINITY);
+                    let galley =
+                        Text::Chat.line(self.ui, &format!("{number}."), self.tokens.text2, f32::INFINITY);
                     let left = at.x + indent - 6.0 - galley.size().x;
-                    self.laid.passages.push(Passage { at: pos2(left, y), galley, chips: Vec::new(), links: Vec::new() });
+                    self.laid.passages.push(Passage {
+                        at: pos2(left, y),
+                        galley,
+                        chips: Vec::new(),
+                        links: Vec::new(),
+                    });
                 }
             }
             let bottom = self.blocks(blocks, pos2(at.x + indent, y), width - indent, color, ITEM_GAP);
@@ -174,7 +186,10 @@ impl Layer<'_> {
         let height = CODE_HEADER + 20.0 + galley.size().y.max(Text::Code.line_height());
         let rect = Rect::from_min_size(at, vec2(width, height));
         let last = galley.pos_from_cursor(galley.end());
-        self.laid.end = pos2((at.x + 12.0 + last.left()).min(rect.right() - 12.0), at.y + CODE_HEADER + 10.0 + last.top() - 2.0);
+        self.laid.end = pos2(
+            (at.x + 12.0 + last.left()).min(rect.right() - 12.0),
+            at.y + CODE_HEADER + 10.0 + last.top() - 2.0,
+        );
         self.laid.codes.push(Code { rect, language: language.to_owned(), text: text.to_owned(), galley });
         rect.bottom()
     }
@@ -262,13 +277,22 @@ impl Layer<'_> {
     }
 
     /// Sets one row; gives its height.
-    fn table_row(&mut self, row: &[Rich], table: &Table, widths: &[f32], style: Text, at: Pos2, color: Color32) -> f32 {
+    fn table_row(
+        &mut self,
+        row: &[Rich],
+        table: &Table,
+        widths: &[f32],
+        style: Text,
+        at: Pos2,
+        color: Color32,
+    ) -> f32 {
         let mut x = at.x;
         let mut height: f32 = 32.0;
         let mut cells = Vec::new();
         for (column, cell_width) in widths.iter().enumerate() {
             let empty = Rich::new();
-            let passage = self.set(row.get(column).unwrap_or(&empty), style, Pos2::ZERO, cell_width - 24.0, color);
+            let passage =
+                self.set(row.get(column).unwrap_or(&empty), style, Pos2::ZERO, cell_width - 24.0, color);
             let size = passage.galley.size();
             height = height.max(size.y + 12.0);
             let right = table.right.get(column).copied().unwrap_or(false);
@@ -280,7 +304,11 @@ impl Layer<'_> {
             let move_by: Vec2 = vec2(left, at.y + ((height - passage.galley.size().y) / 2.0).floor());
             passage.at += move_by;
             passage.chips.iter_mut().for_each(|chip| *chip = chip.translate(move_by));
-            passage.links.iter_mut().flat_map(|link| &mut link.rects).for_each(|rect| *rect = rect.translate(move_by));
+            passage
+                .links
+                .iter_mut()
+                .flat_map(|link| &mut link.rects)
+                .for_each(|rect| *rect = rect.translate(move_by));
             self.laid.passages.push(passage);
         }
         height
@@ -290,7 +318,8 @@ impl Layer<'_> {
     fn column_widths(&self, table: &Table, width: f32) -> Vec<f32> {
         let natural: Vec<f32> = (0..table.head.len())
             .map(|column| {
-                let cells = table.rows.iter().filter_map(|row| row.get(column)).map(|cell| (cell, Text::Body));
+                let cells =
+                    table.rows.iter().filter_map(|row| row.get(column)).map(|cell| (cell, Text::Body));
                 let widths = cells.chain([(&table.head[column], Text::Label)]).map(|(cell, style)| {
                     self.set(cell, style, Pos2::ZERO, f32::INFINITY, self.tokens.text).galley.size().x
                 });

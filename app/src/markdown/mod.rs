@@ -7,7 +7,8 @@ mod parse;
 use eframe::egui::accesskit::Role;
 use eframe::egui::text_selection::LabelSelectionState;
 use eframe::egui::{
-    CornerRadius, CursorIcon, Id, Pos2, Rect, ScrollArea, Sense, Stroke, StrokeKind, Ui, UiBuilder, Vec2, WidgetInfo, pos2, vec2,
+    CornerRadius, CursorIcon, Id, Pos2, Rect, ScrollArea, Sense, Stroke, StrokeKind, Ui, UiBuilder, Vec2,
+    WidgetInfo, pos2, vec2,
 };
 
 use crate::theme::{self, Text, Tokens, icons};
@@ -67,7 +68,9 @@ impl Rendered {
             paint_mark(ui, &tokens, mark, at);
         }
         for (index, code) in self.laid.codes.iter().enumerate() {
-            if ui.is_rect_visible(code.rect.translate(at.to_vec2())) && show_code(ui, &tokens, code, id.with(("code", index)), at) {
+            if ui.is_rect_visible(code.rect.translate(at.to_vec2()))
+                && show_code(ui, &tokens, code, id.with(("code", index)), at)
+            {
                 output.copied = Some(code.text.clone());
             }
         }
@@ -102,14 +105,24 @@ fn paint_mark(ui: &Ui, tokens: &Tokens, mark: &Mark, at: Pos2) {
                 painter.rect_filled(rect, theme::R1, tokens.accent);
                 ui::icon(painter, icons::CHECK, rect.center(), 12.0, tokens.on_accent);
             } else {
-                painter.rect_stroke(rect, theme::R1, Stroke::new(1.0, tokens.border_input), StrokeKind::Inside);
+                painter.rect_stroke(
+                    rect,
+                    theme::R1,
+                    Stroke::new(1.0, tokens.border_input),
+                    StrokeKind::Inside,
+                );
             }
         }
         Mark::Fill(rect, color) => {
             painter.rect_filled(rect.translate(offset), 0, *color);
         }
         Mark::Outline(rect) => {
-            painter.rect_stroke(rect.translate(offset), theme::R3, Stroke::new(1.0, tokens.border), StrokeKind::Inside);
+            painter.rect_stroke(
+                rect.translate(offset),
+                theme::R3,
+                Stroke::new(1.0, tokens.border),
+                StrokeKind::Inside,
+            );
         }
     }
 }
@@ -119,7 +132,13 @@ fn show_passage(ui: &mut Ui, tokens: &Tokens, passage: &Passage, id: Id, at: Pos
     let offset = at.to_vec2();
     for chip in &passage.chips {
         let edge = Stroke::new(1.0, tokens.border);
-        ui.painter().rect(chip.translate(offset).round(), theme::R1, tokens.surface, edge, StrokeKind::Inside);
+        ui.painter().rect(
+            chip.translate(offset).round(),
+            theme::R1,
+            tokens.surface,
+            edge,
+            StrokeKind::Inside,
+        );
     }
     let rect = Rect::from_min_size(passage.at + offset, passage.galley.size());
     let mut sense = Sense::click_and_drag();
@@ -137,7 +156,8 @@ fn show_passage(ui: &mut Ui, tokens: &Tokens, passage: &Passage, id: Id, at: Pos
     let mut clicked = None;
     for (index, link) in passage.links.iter().enumerate() {
         for (part, rect) in link.rects.iter().enumerate() {
-            let response = ui.interact(rect.translate(offset), id.with(("link", index, part)), Sense::click());
+            let response =
+                ui.interact(rect.translate(offset), id.with(("link", index, part)), Sense::click());
             response.widget_info(|| WidgetInfo::labeled(Role::Link, true, &link.words));
             ui::focus_ring(ui, &response, theme::R1);
             let response = response.on_hover_cursor(CursorIcon::PointingHand).on_hover_text(&link.target);
@@ -157,7 +177,11 @@ fn show_code(ui: &mut Ui, tokens: &Tokens, code: &Code, id: Id, at: Pos2) -> boo
     ui::line_below(ui.painter(), header, tokens.border);
     let language = if code.language.is_empty() { "Code" } else { &code.language };
     let galley = Text::Small.line(ui, language, tokens.text2, rect.width() / 2.0);
-    ui.painter().galley(pos2(rect.left() + 12.0, header.center().y - galley.size().y / 2.0).round(), galley, tokens.text2);
+    ui.painter().galley(
+        pos2(rect.left() + 12.0, header.center().y - galley.size().y / 2.0).round(),
+        galley,
+        tokens.text2,
+    );
 
     let body = Rect::from_min_max(pos2(rect.left() + 1.0, header.bottom()), rect.max - vec2(1.0, 1.0));
     let builder = UiBuilder::new().max_rect(body).scope_id(id.with("body"));
@@ -204,7 +228,11 @@ fn copy_button(ui: &mut Ui, id: Id, header: Rect, word: &str, name: &str) -> boo
         (false, false) => tokens.text2,
     };
     ui::icon(ui.painter(), glyph, rect.left_center() + vec2(16.0, 0.0), 16.0, color);
-    ui.painter().galley(pos2(rect.left() + 30.0, rect.center().y - galley.size().y / 2.0).round(), galley, color);
+    ui.painter().galley(
+        pos2(rect.left() + 30.0, rect.center().y - galley.size().y / 2.0).round(),
+        galley,
+        color,
+    );
     ui::focus_ring(ui, &response, theme::R2);
     if response.clicked() {
         ui.data_mut(|data| data.insert_temp(id, now));

@@ -142,7 +142,9 @@ impl Builder {
             Tag::CodeBlock(kind) => {
                 self.flush();
                 let language = match kind {
-                    CodeBlockKind::Fenced(info) => info.split([' ', ',']).next().unwrap_or_default().to_owned(),
+                    CodeBlockKind::Fenced(info) => {
+                        info.split([' ', ',']).next().unwrap_or_default().to_owned()
+                    }
                     CodeBlockKind::Indented => String::new(),
                 };
                 self.code = Some((language, String::new()));
@@ -235,7 +237,10 @@ impl Builder {
         if rich.iter().all(|span| span.text.trim().is_empty()) {
             return;
         }
-        self.block(heading.map_or_else(|| Block::Paragraph(rich.clone()), |level| Block::Heading(level, rich.clone())));
+        self.block(
+            heading
+                .map_or_else(|| Block::Paragraph(rich.clone()), |level| Block::Heading(level, rich.clone())),
+        );
     }
 
     fn block(&mut self, block: Block) {

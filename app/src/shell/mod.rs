@@ -38,13 +38,20 @@ pub fn show(
 ) -> Regions {
     let all = ui.max_rect();
     let above_status = all.bottom() - STATUS;
-    rail::show(ui, Rect::from_min_max(all.min, pos2(all.left() + RAIL, above_status)), metrics, appearance, commands);
+    rail::show(
+        ui,
+        Rect::from_min_max(all.min, pos2(all.left() + RAIL, above_status)),
+        metrics,
+        appearance,
+        commands,
+    );
     status::show(ui, Rect::from_min_max(pos2(all.left(), above_status), all.max), metrics, controller);
     let page = Rect::from_min_max(pos2(all.left() + RAIL, all.top()), pos2(all.right(), above_status));
     let list_width = if metrics.list_is_sheet { 0.0 } else { metrics.list };
     let main = Rect::from_min_max(pos2(page.left() + list_width, page.top()), page.max);
     Regions {
-        list: (!metrics.list_is_sheet).then(|| Rect::from_min_max(page.min, pos2(main.left(), page.bottom()))),
+        list: (!metrics.list_is_sheet)
+            .then(|| Rect::from_min_max(page.min, pos2(main.left(), page.bottom()))),
         header: Rect::from_min_max(main.min, pos2(main.right(), main.top() + HEADER)),
         content: Rect::from_min_max(pos2(main.left(), main.top() + HEADER), main.max),
         page,

@@ -19,7 +19,8 @@ pub fn show(ui: &mut Ui, rect: Rect, metrics: &Metrics, appearance: Appearance, 
     if chat.clicked() {
         commands.push(Command::FocusComposer);
     }
-    let theme_button = item(ui, slot(rect.bottom() - 8.0 - height), icons::CIRCLE_HALF, "Theme", false, metrics.short);
+    let theme_button =
+        item(ui, slot(rect.bottom() - 8.0 - height), icons::CIRCLE_HALF, "Theme", false, metrics.short);
     theme_menu(ui, &theme_button, appearance, commands);
 }
 

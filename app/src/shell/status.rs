@@ -48,12 +48,20 @@ impl Bar<'_> {
 
     fn model(&mut self, controller: &Controller) {
         let (word, path) = match (&controller.shelf.loading, controller.model()) {
-            (Some(loading), _) => (format!("Loading {}", loading.choice.label()), loading.choice.path.clone()),
+            (Some(loading), _) => {
+                (format!("Loading {}", loading.choice.label()), loading.choice.path.clone())
+            }
             (None, Some(model)) => (format!("{} · {}", label(&model.id), model.packing), model.path.clone()),
             (None, None) => return,
         };
         self.separator();
-        ui::icon(self.ui.painter(), icons::CUBE, pos2(self.x + 7.0, self.rect.center().y), 14.0, self.tokens.text2);
+        ui::icon(
+            self.ui.painter(),
+            icons::CUBE,
+            pos2(self.x + 7.0, self.rect.center().y),
+            14.0,
+            self.tokens.text2,
+        );
         self.x += 20.0;
         self.text(Text::Small, self.tokens.text2, &word, path.to_str());
     }
@@ -84,8 +92,19 @@ impl Bar<'_> {
             return;
         }
         self.x = left;
-        ui::icon(self.ui.painter(), icons::MEMORY, pos2(left - 13.0, self.rect.center().y), 14.0, self.tokens.text2);
-        self.text(Text::MonoSmall, self.tokens.text2, &text, Some("Memory used by models, of the budget for them"));
+        ui::icon(
+            self.ui.painter(),
+            icons::MEMORY,
+            pos2(left - 13.0, self.rect.center().y),
+            14.0,
+            self.tokens.text2,
+        );
+        self.text(
+            Text::MonoSmall,
+            self.tokens.text2,
+            &text,
+            Some("Memory used by models, of the budget for them"),
+        );
     }
 
     fn separator(&mut self) {
@@ -101,7 +120,8 @@ impl Bar<'_> {
         let galley = style.line(self.ui, text, color, (self.rect.right() - 12.0 - self.x).max(0.0));
         let at = pos2(self.x, self.rect.center().y - galley.size().y / 2.0).round();
         let rect = Rect::from_min_size(at, galley.size());
-        let response = self.ui.interact(rect, self.ui.scope_id().with(("status", self.x as i32)), Sense::hover());
+        let response =
+            self.ui.interact(rect, self.ui.scope_id().with(("status", self.x as i32)), Sense::hover());
         response.widget_info(|| WidgetInfo::labeled(Role::Label, true, text));
         self.ui.painter().galley(at, galley, color);
         if let Some(tip) = tip {

@@ -86,7 +86,10 @@ mod tests {
         assert_eq!(count(999), "999");
         assert_eq!(count(1_000_000), "1,000,000");
         assert_eq!(rate(83.25), "83.2 tok/s");
-        assert_eq!((millis(12.0), millis(142.2), millis(1500.0)), ("12.0 ms".into(), "142 ms".into(), "1.5 s".into()));
+        assert_eq!(
+            (millis(12.0), millis(142.2), millis(1500.0)),
+            ("12.0 ms".into(), "142 ms".into(), "1.5 s".into())
+        );
         assert_eq!(bytes(36_175_872), "34.5 MiB");
         assert_eq!(bytes(1_148_903_751), "1.07 GiB");
         assert_eq!(memory(107_374_182, 29_098_403_430), "0.1 / 27.1 GiB");

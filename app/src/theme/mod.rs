@@ -6,9 +6,12 @@ pub mod icons;
 mod text;
 mod tokens;
 
-use eframe::egui::style::{HandleShape, NumericColorSpace, ScrollStyle, Selection, TextCursorStyle, WidgetVisuals, Widgets};
+use eframe::egui::style::{
+    HandleShape, NumericColorSpace, ScrollStyle, Selection, TextCursorStyle, WidgetVisuals, Widgets,
+};
 use eframe::egui::{
-    self, Color32, CornerRadius, FontFamily, FontId, Margin, Shadow, Stroke, Style, TextStyle, Theme, ThemePreference, vec2,
+    self, Color32, CornerRadius, FontFamily, FontId, Margin, Shadow, Stroke, Style, TextStyle, Theme,
+    ThemePreference, vec2,
 };
 
 pub use fonts::definitions;

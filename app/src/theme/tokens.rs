@@ -230,7 +230,11 @@ mod tests {
                     ("focus", tokens.focus, 3.0),
                 ] {
                     let ratio = contrast(role, layer);
-                    assert!(ratio >= least - 0.05, "{name} on {layer:?} (dark {}): {ratio:.2} < {least}", tokens.dark);
+                    assert!(
+                        ratio >= least - 0.05,
+                        "{name} on {layer:?} (dark {}): {ratio:.2} < {least}",
+                        tokens.dark
+                    );
                 }
             }
         }

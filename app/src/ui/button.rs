@@ -1,7 +1,10 @@
 //! Buttons with a word, and buttons with an icon alone.
 
 use eframe::egui::accesskit::Role;
-use eframe::egui::{Color32, CornerRadius, CursorIcon, Id, Rect, Response, Sense, Stroke, StrokeKind, Ui, Vec2, Widget, WidgetInfo, pos2, vec2};
+use eframe::egui::{
+    Color32, CornerRadius, CursorIcon, Id, Rect, Response, Sense, Stroke, StrokeKind, Ui, Vec2, Widget,
+    WidgetInfo, pos2, vec2,
+};
 
 use super::{focus_ring, icon, icon_filled};
 use crate::theme::{self, Text, Tokens};
@@ -84,9 +87,11 @@ fn look(tokens: &Tokens, kind: Kind, enabled: bool, response: &Response) -> Look
         return Look { fill, edge, text: tokens.disabled };
     }
     match kind {
-        Kind::Primary => {
-            Look { fill: pick(tokens.accent, tokens.accent_hover, tokens.accent_press), edge: clear, text: tokens.on_accent }
-        }
+        Kind::Primary => Look {
+            fill: pick(tokens.accent, tokens.accent_hover, tokens.accent_press),
+            edge: clear,
+            text: tokens.on_accent,
+        },
         Kind::Danger => Look {
             fill: pick(tokens.danger_fill, tokens.danger_hover, tokens.danger_press),
             edge: clear,

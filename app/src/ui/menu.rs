@@ -69,20 +69,40 @@ impl Widget for MenuItem<'_> {
             ui.painter().rect_filled(rect, theme::R2, tokens.active);
         }
         let color = if self.danger { tokens.danger } else { tokens.text };
-        icon(ui.painter(), self.glyph, rect.left_center() + vec2(16.0, 0.0), 16.0, if self.danger { color } else { tokens.text2 });
+        icon(
+            ui.painter(),
+            self.glyph,
+            rect.left_center() + vec2(16.0, 0.0),
+            16.0,
+            if self.danger { color } else { tokens.text2 },
+        );
         let mut right = rect.right() - 8.0;
         if self.checked {
-            icon(ui.painter(), theme::icons::CHECK, pos2(right - 8.0, rect.center().y), 16.0, tokens.accent_text);
+            icon(
+                ui.painter(),
+                theme::icons::CHECK,
+                pos2(right - 8.0, rect.center().y),
+                16.0,
+                tokens.accent_text,
+            );
             right -= 24.0;
         }
         if !self.note.is_empty() {
             let galley = Text::MonoSmall.line(ui, self.note, tokens.text3, 120.0);
             right -= galley.size().x;
-            ui.painter().galley(pos2(right, rect.center().y - galley.size().y / 2.0).round(), galley, tokens.text3);
+            ui.painter().galley(
+                pos2(right, rect.center().y - galley.size().y / 2.0).round(),
+                galley,
+                tokens.text3,
+            );
             right -= 12.0;
         }
         let galley = Text::Body.line(ui, self.word, color, right - rect.left() - 32.0);
-        ui.painter().galley(pos2(rect.left() + 32.0, rect.center().y - galley.size().y / 2.0).round(), galley, color);
+        ui.painter().galley(
+            pos2(rect.left() + 32.0, rect.center().y - galley.size().y / 2.0).round(),
+            galley,
+            color,
+        );
         focus_ring_inside(ui, &response, theme::R2);
         response
     }

@@ -12,7 +12,9 @@ mod state;
 mod tag;
 mod toast;
 
-use eframe::egui::{self, Color32, CornerRadius, Painter, Pos2, Rect, Response, Stroke, StrokeKind, Ui, pos2};
+use eframe::egui::{
+    self, Color32, CornerRadius, Painter, Pos2, Rect, Response, Stroke, StrokeKind, Ui, pos2,
+};
 
 use crate::theme::{self, Text};
 
@@ -33,7 +35,12 @@ pub fn focus_ring(ui: &Ui, response: &Response, radius: u8) {
         let tokens = theme::tokens(ui.ctx());
         let painter = ui.painter().with_clip_rect(ui.clip_rect().expand(4.0));
         let corner = CornerRadius::same(radius + 2);
-        painter.rect_stroke(response.rect.expand(2.0), corner, Stroke::new(2.0, tokens.focus), StrokeKind::Outside);
+        painter.rect_stroke(
+            response.rect.expand(2.0),
+            corner,
+            Stroke::new(2.0, tokens.focus),
+            StrokeKind::Outside,
+        );
     }
 }
 
@@ -73,8 +80,15 @@ pub fn line_right(painter: &Painter, rect: Rect, color: Color32) {
 /// The mark: −1, 0, +1 as three squares in a 28 box, scaled to `side`, with its upper left corner at `at`.
 pub fn mark(painter: &Painter, at: Pos2, side: f32, tokens: &theme::Tokens) {
     let scale = side / 28.0;
-    let square = |x: f32, y: f32, edge: f32| Rect::from_min_size(at + egui::vec2(x, y) * scale, egui::Vec2::splat(edge * scale));
+    let square = |x: f32, y: f32, edge: f32| {
+        Rect::from_min_size(at + egui::vec2(x, y) * scale, egui::Vec2::splat(edge * scale))
+    };
     painter.rect_filled(square(2.5, 18.5, 7.0), 2.0 * scale, tokens.trit_minus);
-    painter.rect_stroke(square(11.25, 11.25, 5.5), 1.5 * scale, Stroke::new(1.5 * scale, tokens.trit_zero), StrokeKind::Middle);
+    painter.rect_stroke(
+        square(11.25, 11.25, 5.5),
+        1.5 * scale,
+        Stroke::new(1.5 * scale, tokens.trit_zero),
+        StrokeKind::Middle,
+    );
     painter.rect_filled(square(18.5, 2.5, 7.0), 2.0 * scale, tokens.trit_plus);
 }

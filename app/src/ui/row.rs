@@ -38,8 +38,10 @@ impl ListRow<'_> {
         let button = Rect::from_center_size(pos2(rect.right() - 16.0, rect.center().y), Vec2::splat(24.0));
         let menu_id = self.id.with("menu button");
         let menu = ui.interact(button, menu_id, Sense::click());
-        let menu_open = eframe::egui::Popup::is_id_open(ui.ctx(), eframe::egui::Popup::default_response_id(&menu));
-        let over = row.contains_pointer() || menu.hovered() || menu.has_focus() || row.has_focus() || menu_open;
+        let menu_open =
+            eframe::egui::Popup::is_id_open(ui.ctx(), eframe::egui::Popup::default_response_id(&menu));
+        let over =
+            row.contains_pointer() || menu.hovered() || menu.has_focus() || row.has_focus() || menu_open;
         let fill = match (self.selected, over) {
             (true, _) => Some(tokens.active),
             (false, true) => Some(tokens.hover),
@@ -52,7 +54,11 @@ impl ListRow<'_> {
         let room = if over || self.busy { 36.0 } else { 8.0 };
         let galley = Text::Body.line(ui, self.text, color, rect.width() - 8.0 - room);
         let elided = galley.elided;
-        ui.painter().galley(pos2(rect.left() + 8.0, rect.center().y - galley.size().y / 2.0).round(), galley, color);
+        ui.painter().galley(
+            pos2(rect.left() + 8.0, rect.center().y - galley.size().y / 2.0).round(),
+            galley,
+            color,
+        );
         menu.widget_info(|| WidgetInfo::labeled(Role::Button, true, self.menu_name));
         if over {
             self.paint_menu_button(ui, button, &menu);

@@ -24,7 +24,8 @@ pub fn tag(ui: &mut Ui, tone: Tone, glyph: Option<char>, text: &str) -> Response
     };
     let galley = style.line(ui, text, color, f32::INFINITY);
     let before = if glyph.is_some() { 16.0 } else { 0.0 };
-    let (rect, response) = ui.allocate_exact_size(vec2(galley.size().x + before + 12.0, 20.0), Sense::hover());
+    let (rect, response) =
+        ui.allocate_exact_size(vec2(galley.size().x + before + 12.0, 20.0), Sense::hover());
     ui.painter().rect_filled(rect, theme::R1, fill);
     if let Some(glyph) = glyph {
         icon(ui.painter(), glyph, rect.left_center() + vec2(12.0, 0.0), 12.0, color);
@@ -52,7 +53,13 @@ pub fn paint_keycaps(ui: &Ui, keys: &[&str], right: Pos2) -> f32 {
     for key in keys.iter().rev() {
         let width = cap_width(ui, key);
         let rect = Rect::from_min_max(pos2(x - width, right.y - 9.0), pos2(x, right.y + 9.0));
-        ui.painter().rect(rect, theme::R1, Color32::TRANSPARENT, Stroke::new(1.0, tokens.border_strong), StrokeKind::Inside);
+        ui.painter().rect(
+            rect,
+            theme::R1,
+            Color32::TRANSPARENT,
+            Stroke::new(1.0, tokens.border_strong),
+            StrokeKind::Inside,
+        );
         paint_centered(ui, Text::Micro, tokens.text3, key, rect.center(), width);
         x -= width + 4.0;
     }

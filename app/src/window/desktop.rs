@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use eframe::egui::{self, Context, Id, LayerId, Order, OpenUrl, Ui, ViewportCommand};
+use eframe::egui::{self, Context, Id, LayerId, OpenUrl, Order, Ui, ViewportCommand};
 
 use super::dialogs::{self, Outcome, Question};
 use super::picker::Picker;
@@ -103,7 +103,9 @@ impl Desktop {
         if self.restored {
             return;
         }
-        let (Some(draft), Some(appearance)) = (self.controller.remembered(DRAFT), self.controller.remembered(APPEARANCE)) else {
+        let (Some(draft), Some(appearance)) =
+            (self.controller.remembered(DRAFT), self.controller.remembered(APPEARANCE))
+        else {
             return;
         };
         self.restored = true;
@@ -124,7 +126,9 @@ impl Desktop {
         if let Some(size) = self.size.take(&size, time, ctx) {
             self.controller.remember(WINDOW_SIZE, &size);
         }
-        if self.restored && let Some(draft) = self.draft.take(&self.chat.draft, time, ctx) {
+        if self.restored
+            && let Some(draft) = self.draft.take(&self.chat.draft, time, ctx)
+        {
             self.controller.remember(DRAFT, &draft);
         }
     }
@@ -180,7 +184,9 @@ impl Desktop {
                 let title = self.title(chat);
                 self.question = Some(Question::Rename { chat, title, focused: false });
             }
-            Command::AskDelete(chat) => self.question = Some(Question::Delete { chat, title: self.title(chat) }),
+            Command::AskDelete(chat) => {
+                self.question = Some(Question::Delete { chat, title: self.title(chat) })
+            }
             Command::ChooseModel(choice) => self.controller.choose_model(&choice),
             Command::PickModelFile => self.pick_file(),
             Command::OpenModel(path) => self.controller.open_model(&path),
@@ -233,9 +239,16 @@ fn drop_hint(ctx: &Context) {
     let painter = ctx.layer_painter(LayerId::new(Order::Foreground, Id::unique("drop hint")));
     let rect = ctx.content_rect();
     painter.rect_filled(rect, 0, tokens.scrim);
-    let galley = painter.layout_no_wrap("Drop a model file to load it".to_owned(), Text::Heading.font(), tokens.text);
+    let galley =
+        painter.layout_no_wrap("Drop a model file to load it".to_owned(), Text::Heading.font(), tokens.text);
     let card = egui::Rect::from_center_size(rect.center(), galley.size() + egui::vec2(48.0, 32.0));
-    painter.rect(card, theme::R5, tokens.raised, egui::Stroke::new(2.0, tokens.focus), egui::StrokeKind::Inside);
+    painter.rect(
+        card,
+        theme::R5,
+        tokens.raised,
+        egui::Stroke::new(2.0, tokens.focus),
+        egui::StrokeKind::Inside,
+    );
     painter.galley(card.center() - galley.size() / 2.0, galley, tokens.text);
 }
 

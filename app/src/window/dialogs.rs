@@ -52,7 +52,9 @@ pub fn show(ctx: &Context, question: &mut Option<Question>) -> Option<Outcome> {
             let confirm = Confirm { title: "Rename chat", body: "", verb: "Rename", danger: false };
             let id = Id::unique("rename field");
             let mut entered = false;
-            let answer = ui::dialog(ctx, Id::unique("rename"), &confirm, |ui| entered = rename_field(ui, id, title, focused));
+            let answer = ui::dialog(ctx, Id::unique("rename"), &confirm, |ui| {
+                entered = rename_field(ui, id, title, focused)
+            });
             let answer = if entered && answer == Answer::Open { Answer::Confirm } else { answer };
             outcome = Some(Outcome::Rename(*chat, title.clone()));
             answer
@@ -91,8 +93,10 @@ fn rename_field(ui: &mut Ui, id: Id, title: &mut String, focused: &mut bool) -> 
 
 /// Only web and mail addresses are opened; others can be copied.
 fn link(ctx: &Context, target: &str, outcome: &mut Option<Outcome>) -> Answer {
-    let opens = ["https://", "http://", "mailto:"].iter().any(|scheme| target.to_lowercase().starts_with(scheme));
-    let body = if opens { "This leaves 1bit Desktop. The address is:" } else { "This is no web address. It is:" };
+    let opens =
+        ["https://", "http://", "mailto:"].iter().any(|scheme| target.to_lowercase().starts_with(scheme));
+    let body =
+        if opens { "This leaves 1bit Desktop. The address is:" } else { "This is no web address. It is:" };
     let verb = if opens { "Open in browser" } else { "Copy" };
     *outcome = Some(if opens {
         Outcome::OpenLink(target.to_owned())

@@ -42,7 +42,9 @@ type LateContext = Arc<OnceLock<Context>>;
 pub fn run(folders: &Folders) -> anyhow::Result<()> {
     let place = match instance::claim(folders) {
         Ok(Claim::First(place)) => Some(place),
-        Ok(Claim::Other(running)) => return running.raise().context("the running window could not be raised"),
+        Ok(Claim::Other(running)) => {
+            return running.raise().context("the running window could not be raised");
+        }
         // Without a runtime folder the window works; only a second start cannot find it.
         Err(_) => None,
     };
@@ -80,7 +82,9 @@ pub fn run(folders: &Folders) -> anyhow::Result<()> {
             Ok(Box::new(Desktop::new(&creation.egui_ctx, controller)))
         }),
     )
-    .map_err(|err| anyhow::anyhow!("the window could not be opened: {err}; the commands of `onebit --help` need none"))
+    .map_err(|err| {
+        anyhow::anyhow!("the window could not be opened: {err}; the commands of `onebit --help` need none")
+    })
 }
 
 /// What the store says before the window opens.

@@ -22,7 +22,8 @@ impl Picker {
         }
         let (sender, receiver) = channel();
         std::thread::Builder::new().name("file-dialog".to_owned()).spawn(move || {
-            let dialog = rfd::FileDialog::new().set_title("Open a model").add_filter("Models", &["gguf", "h1b"]);
+            let dialog =
+                rfd::FileDialog::new().set_title("Open a model").add_filter("Models", &["gguf", "h1b"]);
             // The window may be gone by now.
             drop(sender.send(dialog.pick_file()));
             waker();

@@ -51,7 +51,10 @@ fn the_whole_conversation_is_the_prompt_and_the_chat_is_the_session() {
     let script = window.script.borrow();
     let [first, second] = &script.requests[..] else { panic!("{} requests", script.requests.len()) };
     let Prompt::Chat(said) = &second.prompt else { panic!("a chat") };
-    assert_eq!(said.iter().map(|m| m.content.as_str()).collect::<Vec<_>>(), ["First question", "First answer", "Second question"]);
+    assert_eq!(
+        said.iter().map(|m| m.content.as_str()).collect::<Vec<_>>(),
+        ["First question", "First answer", "Second question"]
+    );
     assert!(first.session.is_some() && first.session == second.session);
     assert_eq!(second.model, "starter");
 }
@@ -116,7 +119,11 @@ fn a_failed_answer_says_why_and_can_be_tried_again() {
     window.send("Hello");
     let error = GenerateError::PromptTooLong { prompt_tokens: 3000, context: 2048 };
     window.engine_says([started(), onebit_engine::session::Event::Failed(error)]);
-    assert!(window.shows_part("the prompt has 3000 tokens, but the context holds 2048"), "{:?}", window.names());
+    assert!(
+        window.shows_part("the prompt has 3000 tokens, but the context holds 2048"),
+        "{:?}",
+        window.names()
+    );
     window.click("Copy details");
     assert!(window.copied().is_some_and(|text| text.contains("3000")));
     window.click("Try again");
@@ -173,7 +180,11 @@ fn a_link_shows_its_target_before_it_is_opened() {
     let mut window = open(folder.path());
     window.exchange("Where?", "See [the page](https://example.org/somewhere).");
     window.click("the page");
-    assert!(window.shows("Open this link?") && window.shows("https://example.org/somewhere"), "{:?}", window.names());
+    assert!(
+        window.shows("Open this link?") && window.shows("https://example.org/somewhere"),
+        "{:?}",
+        window.names()
+    );
     window.click("Open in browser");
     window.harness.step();
     assert!(!window.shows("Open this link?"));

@@ -59,7 +59,12 @@ fn only_messages_near_the_viewport_of_a_long_chat_are_laid_out() {
     let mut parent = None;
     for index in 0..200 {
         let role = if index % 2 == 0 { Role::User } else { Role::Assistant };
-        let message = Message::complete(chat.id, parent, role, format!("Message {index}\n\n{}", "words and more ".repeat(60)));
+        let message = Message::complete(
+            chat.id,
+            parent,
+            role,
+            format!("Message {index}\n\n{}", "words and more ".repeat(60)),
+        );
         parent = Some(message.id);
         store.write(Write::AddMessage(message)).unwrap();
     }

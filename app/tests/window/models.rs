@@ -11,7 +11,11 @@ fn a_message_sent_while_the_model_loads_is_answered_when_it_is_there() {
     let folder = tempfile::tempdir().unwrap();
     let mut window = open_at(folder.path(), egui::vec2(1280.0, 800.0), ready());
     window.until("the load has begun", |window| window.script.borrow().loads.len() == 1);
-    window.script.borrow_mut().load_events.push_back(LoadEvent::Progress { done_bytes: 45, total_bytes: 100 });
+    window
+        .script
+        .borrow_mut()
+        .load_events
+        .push_back(LoadEvent::Progress { done_bytes: 45, total_bytes: 100 });
     window.harness.step();
     window.harness.step();
     assert!(window.shows("Model: Loading 1bit Starter, 45 %"), "{:?}", window.names());
@@ -49,7 +53,9 @@ fn a_refused_file_says_why_and_the_old_model_goes_on() {
     window.until("it is refused", |window| window.shows("broken cannot be loaded"));
     assert!(window.shows(why));
     window.click("Copy details");
-    assert!(window.copied().is_some_and(|text| text.contains("type 143") && text.contains("/tmp/broken.gguf")));
+    assert!(
+        window.copied().is_some_and(|text| text.contains("type 143") && text.contains("/tmp/broken.gguf"))
+    );
     window.send("Hello");
     assert_eq!(window.script.borrow().requests[0].model, "starter");
 }
@@ -60,7 +66,11 @@ fn a_refused_first_model_fails_what_waited_for_it() {
     let mut window = open_at(folder.path(), egui::vec2(1280.0, 800.0), ready());
     window.until("the load has begun", |window| window.script.borrow().loads.len() == 1);
     window.send("Hello");
-    window.script.borrow_mut().load_events.push_back(LoadEvent::Failed(LoadFailure("no such file".to_owned())));
+    window
+        .script
+        .borrow_mut()
+        .load_events
+        .push_back(LoadEvent::Failed(LoadFailure("no such file".to_owned())));
     window.until("the question failed", |window| window.shows("No answer"));
     assert!(!window.shows("Waiting for 1bit Starter"));
 }

@@ -120,8 +120,13 @@ pub fn text(text: &str) -> Event {
 }
 
 pub fn done(reason: StopReason) -> Event {
-    let usage =
-        Usage { prompt_tokens: 12, new_tokens: 5, prefill_millis: 40.0, decode_millis: 200.0, ..Usage::default() };
+    let usage = Usage {
+        prompt_tokens: 12,
+        new_tokens: 5,
+        prefill_millis: 40.0,
+        decode_millis: 200.0,
+        ..Usage::default()
+    };
     Event::Done { reason, usage }
 }
 
@@ -129,7 +134,6 @@ pub fn done(reason: StopReason) -> Event {
 pub struct Window {
     pub harness: Harness<'static, Desktop>,
     pub script: Shared,
-    pub waker: Waker,
 }
 
 /// Opens a window whose starter model loads at once.
@@ -159,7 +163,9 @@ pub fn open_at(folder: &Path, size: egui::Vec2, engine: Engine) -> Window {
         origin: Origin::Data,
         bytes: 36_175_872,
     };
-    sender.send(Listing { found: vec![found("starter"), found("other")], first: Ok(found("starter")) }).unwrap();
+    sender
+        .send(Listing { found: vec![found("starter"), found("other")], first: Ok(found("starter")) })
+        .unwrap();
     let waker: Waker = Arc::new(|| {});
     let store = Store::open(&folder.join("chats.db"), Arc::clone(&waker)).unwrap();
     let controller = Controller::new(
@@ -172,7 +178,7 @@ pub fn open_at(folder: &Path, size: egui::Vec2, engine: Engine) -> Window {
         .with_size(size)
         .with_theme(egui::Theme::Dark)
         .build_eframe(move |creation| Desktop::new(&creation.egui_ctx, controller));
-    Window { harness, script, waker }
+    Window { harness, script }
 }
 
 impl Window {

@@ -2,8 +2,9 @@
 
 use eframe::egui::accesskit::Role;
 use eframe::egui::{
-    Color32, CornerRadius, CursorIcon, Frame, Id, Key, KeyboardShortcut, Margin, Modifiers, Popup, Rect, RectAlign, Response, RichText,
-    ScrollArea, Sense, Stroke, StrokeKind, TextEdit, Ui, UiBuilder, Vec2, WidgetInfo, pos2, vec2,
+    Color32, CornerRadius, CursorIcon, Frame, Id, Key, KeyboardShortcut, Margin, Modifiers, Popup, Rect,
+    RectAlign, Response, RichText, ScrollArea, Sense, Stroke, StrokeKind, TextEdit, Ui, UiBuilder, Vec2,
+    WidgetInfo, pos2, vec2,
 };
 
 use crate::chat::{Controller, label};
@@ -35,7 +36,13 @@ pub fn height(ui: &Ui, metrics: &Metrics, draft: &str, width: f32) -> f32 {
 }
 
 /// Draws the composer into `rect`.
-pub fn show(ui: &mut Ui, rect: Rect, controller: &Controller, draft: &mut String, commands: &mut Vec<Command>) {
+pub fn show(
+    ui: &mut Ui,
+    rect: Rect,
+    controller: &Controller,
+    draft: &mut String,
+    commands: &mut Vec<Command>,
+) {
     let tokens = theme::tokens(ui.ctx());
     let focused = ui.memory(|memory| memory.has_focus(message_id()));
     let edge = if focused { tokens.focus } else { tokens.border_input };
@@ -46,13 +53,15 @@ pub fn show(ui: &mut Ui, rect: Rect, controller: &Controller, draft: &mut String
     if focused && ui.input_mut(|input| input.consume_shortcut(&enter)) && can_send {
         commands.push(Command::Send(std::mem::take(draft)));
     }
-    let text = Rect::from_min_max(rect.min + vec2(17.0, 13.0), pos2(rect.right() - 17.0, rect.bottom() - 49.0));
+    let text =
+        Rect::from_min_max(rect.min + vec2(17.0, 13.0), pos2(rect.right() - 17.0, rect.bottom() - 49.0));
     message_field(ui, text, controller, writing, draft);
     let row = Rect::from_min_max(pos2(rect.left() + 9.0, rect.bottom() - 41.0), rect.max - vec2(13.0, 9.0));
     model_picker(ui, row, controller, commands);
     let send = Rect::from_min_size(pos2(row.right() - 32.0, row.top()), Vec2::splat(32.0));
     if writing {
-        let stopping = controller.conversation().and_then(|c| c.answer.as_ref()).is_some_and(|answer| answer.stopping());
+        let stopping =
+            controller.conversation().and_then(|c| c.answer.as_ref()).is_some_and(|answer| answer.stopping());
         if stop_button(ui, &tokens, send).clicked() && !stopping {
             commands.push(Command::Stop);
         }
@@ -65,7 +74,8 @@ pub fn show(ui: &mut Ui, rect: Rect, controller: &Controller, draft: &mut String
 fn message_field(ui: &mut Ui, rect: Rect, controller: &Controller, writing: bool, draft: &mut String) {
     let tokens = theme::tokens(ui.ctx());
     let name = controller.model().map(|model| label(&model.id).to_owned());
-    let name = name.or_else(|| controller.shelf.loading.as_ref().map(|loading| loading.choice.label().to_owned()));
+    let name =
+        name.or_else(|| controller.shelf.loading.as_ref().map(|loading| loading.choice.label().to_owned()));
     let hint = match (writing, name) {
         (true, _) => "Write the next message, or press Esc to stop".to_owned(),
         (false, Some(name)) => format!("Message {name}"),
@@ -82,7 +92,9 @@ fn message_field(ui: &mut Ui, rect: Rect, controller: &Controller, writing: bool
                 .id(message_id())
                 .font(Text::Chat.font())
                 .layouter(&mut layouter)
-                .hint_text(RichText::new(hint).font(Text::Chat.font()).line_height(Some(24.0)).color(tokens.text3))
+                .hint_text(
+                    RichText::new(hint).font(Text::Chat.font()).line_height(Some(24.0)).color(tokens.text3),
+                )
                 .frame(Frame::NONE)
                 .margin(Margin::ZERO)
                 .desired_rows(1)
@@ -111,7 +123,11 @@ fn model_picker(ui: &mut Ui, row: Rect, controller: &Controller, commands: &mut 
     let color = if button.hovered() || open { tokens.text } else { tokens.text2 };
     ui::icon(ui.painter(), icons::CUBE, pos2(rect.left() + 16.0, rect.center().y), 16.0, color);
     let text_right = rect.left() + 29.0 + galley.size().x;
-    ui.painter().galley(pos2(rect.left() + 29.0, rect.center().y - galley.size().y / 2.0).round(), galley, color);
+    ui.painter().galley(
+        pos2(rect.left() + 29.0, rect.center().y - galley.size().y / 2.0).round(),
+        galley,
+        color,
+    );
     ui::icon(ui.painter(), icons::CARET_DOWN, pos2(text_right + 13.0, rect.center().y), 12.0, color);
     ui::focus_ring(ui, &button, theme::R2);
     let menu = Popup::menu(&button).align(RectAlign::TOP_START).frame(ui::menu_frame(ui)).gap(6.0);
@@ -121,7 +137,8 @@ fn model_picker(ui: &mut Ui, row: Rect, controller: &Controller, commands: &mut 
 fn picker_word(controller: &Controller) -> String {
     if let Some(loading) = &controller.shelf.loading {
         let part = loading.done_bytes as f64 / loading.total_bytes.max(1) as f64;
-        let done = if loading.total_bytes > 0 { format!(", {}", words::percent(part)) } else { String::new() };
+        let done =
+            if loading.total_bytes > 0 { format!(", {}", words::percent(part)) } else { String::new() };
         return format!("Loading {}{done}", loading.choice.label());
     }
     controller.model().map_or_else(|| "Choose a model".to_owned(), |model| label(&model.id).to_owned())
@@ -134,7 +151,13 @@ fn picker_menu(ui: &mut Ui, controller: &Controller, commands: &mut Vec<Command>
     let chosen = controller.shelf.chosen.as_deref();
     for choice in &controller.shelf.choices {
         let loaded = resident.iter().any(|model| model.id == choice.id);
-        let note = if loaded { "loaded".to_owned() } else if choice.bytes > 0 { words::bytes(choice.bytes) } else { String::new() };
+        let note = if loaded {
+            "loaded".to_owned()
+        } else if choice.bytes > 0 {
+            words::bytes(choice.bytes)
+        } else {
+            String::new()
+        };
         let is_chosen = chosen == Some(choice.id.as_str());
         let item = MenuItem::new(icons::CUBE, choice.label()).checked(is_chosen).note(&note).width(300.0);
         let item = ui.add(item).on_hover_text(choice.path.to_string_lossy());

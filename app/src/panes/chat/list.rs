@@ -14,7 +14,13 @@ pub fn search_id() -> Id {
 }
 
 /// Draws the list into `rect`.
-pub fn show(ui: &mut Ui, rect: Rect, controller: &Controller, search: &mut String, commands: &mut Vec<Command>) {
+pub fn show(
+    ui: &mut Ui,
+    rect: Rect,
+    controller: &Controller,
+    search: &mut String,
+    commands: &mut Vec<Command>,
+) {
     let tokens = theme::tokens(ui.ctx());
     ui.painter().rect_filled(rect, 0, tokens.bg_panel);
     ui::line_right(ui.painter(), rect, tokens.border);
@@ -31,7 +37,13 @@ pub fn show(ui: &mut Ui, rect: Rect, controller: &Controller, search: &mut Strin
     });
     let field = Rect::from_min_size(rect.min + vec2(12.0, HEADER), vec2(rect.width() - 24.0, 28.0));
     ui.scope_builder(UiBuilder::new().max_rect(field), |ui| {
-        let field = ui::Field { id: search_id(), name: "Search", height: 28.0, search: true, shortcut: &["Ctrl", "F"] };
+        let field = ui::Field {
+            id: search_id(),
+            name: "Search",
+            height: 28.0,
+            search: true,
+            shortcut: &["Ctrl", "F"],
+        };
         if ui::text_field(ui, &field, search).changed() || controller.library.search != *search {
             commands.push(Command::Search(search.clone()));
         }

@@ -41,7 +41,11 @@ impl View {
                 self.rendered.update(ui, &message.content, width);
                 let text = self.rendered.height();
                 let gap = if text > 0.0 { TOOLS_GAP } else { 0.0 };
-                let problem = if message.state == MessageState::Failed { self.problem_height.max(120.0) + 8.0 } else { 0.0 };
+                let problem = if message.state == MessageState::Failed {
+                    self.problem_height.max(120.0) + 8.0
+                } else {
+                    0.0
+                };
                 text + gap + problem + TOOLS
             }
         };
@@ -54,7 +58,9 @@ impl View {
         let width = (width.min(BUBBLE_WIDTH) - 2.0 * BUBBLE_PAD.x).max(40.0);
         match &self.bubble {
             Some((galley, at, dark))
-                if *at == width && *dark == tokens.dark && galley.pixels_per_point == ui.ctx().pixels_per_point() =>
+                if *at == width
+                    && *dark == tokens.dark
+                    && galley.pixels_per_point == ui.ctx().pixels_per_point() =>
             {
                 Arc::clone(galley)
             }
@@ -67,14 +73,28 @@ impl View {
     }
 
     /// Draws the message, which was measured in this pass, with its upper left corner at `at`.
-    pub fn show(&mut self, ui: &mut Ui, message: &Message, shown: &Shown<'_>, at: Pos2, commands: &mut Vec<Command>) {
+    pub fn show(
+        &mut self,
+        ui: &mut Ui,
+        message: &Message,
+        shown: &Shown<'_>,
+        at: Pos2,
+        commands: &mut Vec<Command>,
+    ) {
         match message.role {
             Role::User => self.show_question(ui, message, shown.width, at, commands),
             Role::Assistant | Role::System => self.show_answer(ui, message, shown, at, commands),
         }
     }
 
-    fn show_question(&mut self, ui: &mut Ui, message: &Message, width: f32, at: Pos2, commands: &mut Vec<Command>) {
+    fn show_question(
+        &mut self,
+        ui: &mut Ui,
+        message: &Message,
+        width: f32,
+        at: Pos2,
+        commands: &mut Vec<Command>,
+    ) {
         let tokens = theme::tokens(ui.ctx());
         let galley = self.bubble(ui, message, width);
         let size = galley.size() + 2.0 * BUBBLE_PAD;
@@ -85,7 +105,14 @@ impl View {
         sense -= Sense::FOCUSABLE;
         let response = ui.interact(rect, id, sense);
         response.widget_info(|| WidgetInfo::labeled(NodeRole::Label, true, &message.content));
-        LabelSelectionState::label_text_selection(ui, &response, rect.min + BUBBLE_PAD, galley, tokens.text, Stroke::NONE);
+        LabelSelectionState::label_text_selection(
+            ui,
+            &response,
+            rect.min + BUBBLE_PAD,
+            galley,
+            tokens.text,
+            Stroke::NONE,
+        );
         let tool = Rect::from_center_size(pos2(rect.left() - 18.0, rect.center().y), Vec2::splat(28.0));
         let over = ui.rect_contains_pointer(Rect::from_min_max(pos2(tool.left(), rect.top()), rect.max));
         let tool_id = id.with("copy");
@@ -100,7 +127,14 @@ impl View {
         }
     }
 
-    fn show_answer(&mut self, ui: &mut Ui, message: &Message, shown: &Shown<'_>, at: Pos2, commands: &mut Vec<Command>) {
+    fn show_answer(
+        &mut self,
+        ui: &mut Ui,
+        message: &Message,
+        shown: &Shown<'_>,
+        at: Pos2,
+        commands: &mut Vec<Command>,
+    ) {
         let id = Id::unique(("answer", message.id.0));
         let output = self.rendered.show(ui, id, at);
         commands.extend(output.copied.map(Command::Copy));
@@ -122,7 +156,14 @@ impl View {
         show_figures(ui, row, &message.stats);
     }
 
-    fn show_problem(&mut self, ui: &mut Ui, message: &Message, shown: &Shown<'_>, at: Pos2, commands: &mut Vec<Command>) -> f32 {
+    fn show_problem(
+        &mut self,
+        ui: &mut Ui,
+        message: &Message,
+        shown: &Shown<'_>,
+        at: Pos2,
+        commands: &mut Vec<Command>,
+    ) -> f32 {
         let detail = message.error.as_deref().unwrap_or("The answer ended with an error.");
         let rect = Rect::from_min_size(at, vec2(shown.width, f32::INFINITY));
         let builder = UiBuilder::new().max_rect(rect).scope_id(Id::unique(("problem", message.id.0)));
@@ -165,19 +206,33 @@ fn show_progress(ui: &mut Ui, row: Rect, answer: &Answer) {
         Stage::WaitingForModel => format!("Waiting for {}", label(&answer.model)),
         Stage::Queued => "Waiting for other answers".to_owned(),
         Stage::Reading { done_tokens, total_tokens } => {
-            format!("Reading {} of {} tokens", words::count(done_tokens.into()), words::count(total_tokens.into()))
+            format!(
+                "Reading {} of {} tokens",
+                words::count(done_tokens.into()),
+                words::count(total_tokens.into())
+            )
         }
         Stage::Writing => "Writing".to_owned(),
     };
     ui::busy_ring(ui, pos2(row.left() + 7.0, row.center().y));
     let galley = Text::Small.line(ui, &word, tokens.text3, row.width() / 2.0);
-    let rect = Rect::from_min_size(pos2(row.left() + 22.0, row.center().y - galley.size().y / 2.0).round(), galley.size());
+    let rect = Rect::from_min_size(
+        pos2(row.left() + 22.0, row.center().y - galley.size().y / 2.0).round(),
+        galley.size(),
+    );
     let response = ui.interact(rect, Id::unique("progress"), Sense::hover());
     response.widget_info(|| WidgetInfo::labeled(NodeRole::Status, true, &word));
     ui.painter().galley(rect.min, galley, tokens.text3);
 }
 
-fn show_tools(ui: &mut Ui, row: Rect, id: Id, message: &Message, shown: &Shown<'_>, commands: &mut Vec<Command>) {
+fn show_tools(
+    ui: &mut Ui,
+    row: Rect,
+    id: Id,
+    message: &Message,
+    shown: &Shown<'_>,
+    commands: &mut Vec<Command>,
+) {
     let tokens = theme::tokens(ui.ctx());
     let mut x = row.left();
     if !message.content.is_empty() {
@@ -200,11 +255,22 @@ fn show_tools(ui: &mut Ui, row: Rect, id: Id, message: &Message, shown: &Shown<'
     let state = match message.state {
         MessageState::Stopped => "Stopped",
         MessageState::Interrupted => "Interrupted: the program ended while this was written",
-        MessageState::Complete if shown.last && shown.context_full => "The context is full. Start a new chat to go on",
-        MessageState::Complete if message.content.trim().is_empty() => "The model ended its turn without a word",
+        MessageState::Complete if shown.last && shown.context_full => {
+            "The context is full. Start a new chat to go on"
+        }
+        MessageState::Complete if message.content.trim().is_empty() => {
+            "The model ended its turn without a word"
+        }
         MessageState::Complete | MessageState::Writing | MessageState::Failed => return,
     };
-    show_state(ui, &tokens, pos2(x, row.center().y), row.width() / 2.0, state, message.state == MessageState::Stopped);
+    show_state(
+        ui,
+        &tokens,
+        pos2(x, row.center().y),
+        row.width() / 2.0,
+        state,
+        message.state == MessageState::Stopped,
+    );
 }
 
 fn show_state(ui: &mut Ui, tokens: &Tokens, left: Pos2, width: f32, state: &str, quiet: bool) {

@@ -6,7 +6,9 @@ mod message;
 mod transcript;
 mod welcome;
 
-use eframe::egui::{Align, Area, Id, Key, Layout, Modifiers, Order, Popup, Rect, RectAlign, Sense, Ui, UiBuilder, pos2, vec2};
+use eframe::egui::{
+    Align, Area, Id, Key, Layout, Modifiers, Order, Popup, Rect, RectAlign, Sense, Ui, UiBuilder, pos2, vec2,
+};
 
 use crate::chat::Controller;
 use crate::shell::{Command, Metrics, Regions};
@@ -32,7 +34,14 @@ pub struct ChatPane {
 
 impl ChatPane {
     /// Draws the page.
-    pub fn show(&mut self, ui: &mut Ui, regions: &Regions, metrics: &Metrics, controller: &Controller, commands: &mut Vec<Command>) {
+    pub fn show(
+        &mut self,
+        ui: &mut Ui,
+        regions: &Regions,
+        metrics: &Metrics,
+        controller: &Controller,
+        commands: &mut Vec<Command>,
+    ) {
         let tokens = theme::tokens(ui.ctx());
         self.keys(ui, controller, commands);
         ui.painter().rect_filled(regions.header.union(regions.content), 0, tokens.bg_base);
@@ -69,7 +78,14 @@ impl ChatPane {
         }
     }
 
-    fn content(&mut self, ui: &mut Ui, rect: Rect, metrics: &Metrics, controller: &Controller, commands: &mut Vec<Command>) {
+    fn content(
+        &mut self,
+        ui: &mut Ui,
+        rect: Rect,
+        metrics: &Metrics,
+        controller: &Controller,
+        commands: &mut Vec<Command>,
+    ) {
         let width = metrics.column + 24.0;
         let height = composer::height(ui, metrics, &self.draft, width);
         let bottom = rect.bottom() - if metrics.short { 8.0 } else { 16.0 };
@@ -88,18 +104,41 @@ impl ChatPane {
         composer::show(ui, composer, controller, &mut self.draft, commands);
     }
 
-    fn sheet(&mut self, ui: &Ui, page: Rect, metrics: &Metrics, controller: &Controller, commands: &mut Vec<Command>) {
+    fn sheet(
+        &mut self,
+        ui: &Ui,
+        page: Rect,
+        metrics: &Metrics,
+        controller: &Controller,
+        commands: &mut Vec<Command>,
+    ) {
         let tokens = theme::tokens(ui.ctx());
-        let area = Area::new(Id::unique("chats sheet")).order(Order::Middle).fixed_pos(page.min).accessible_name("Chats");
+        let area = Area::new(Id::unique("chats sheet"))
+            .order(Order::Middle)
+            .fixed_pos(page.min)
+            .accessible_name("Chats");
         let mut close = false;
         area.show(ui.ctx(), |ui| {
             ui.set_clip_rect(page);
             let scrim = ui.interact(page, Id::unique("chats scrim"), Sense::click());
             ui.painter().rect_filled(page, 0, tokens.scrim);
             let before = commands.len();
-            list::show(ui, Rect::from_min_size(page.min, vec2(metrics.list, page.height())), controller, &mut self.search, commands);
-            let chosen = commands[before..].iter().any(|command| matches!(command, Command::OpenChat(_) | Command::NewChat));
-            close = chosen || scrim.clicked() && !ui.rect_contains_pointer(Rect::from_min_size(page.min, vec2(metrics.list, page.height())));
+            list::show(
+                ui,
+                Rect::from_min_size(page.min, vec2(metrics.list, page.height())),
+                controller,
+                &mut self.search,
+                commands,
+            );
+            let chosen = commands[before..]
+                .iter()
+                .any(|command| matches!(command, Command::OpenChat(_) | Command::NewChat));
+            close = chosen
+                || scrim.clicked()
+                    && !ui.rect_contains_pointer(Rect::from_min_size(
+                        page.min,
+                        vec2(metrics.list, page.height()),
+                    ));
         });
         self.list_open &= !close;
     }
@@ -108,11 +147,13 @@ impl ChatPane {
 fn header(ui: &mut Ui, rect: Rect, metrics: &Metrics, controller: &Controller, commands: &mut Vec<Command>) {
     let tokens = theme::tokens(ui.ctx());
     ui::line_below(ui.painter(), rect, tokens.border);
-    let inner = Rect::from_min_max(pos2(rect.left() + 20.0, rect.top()), pos2(rect.right() - 16.0, rect.bottom()));
+    let inner =
+        Rect::from_min_max(pos2(rect.left() + 20.0, rect.top()), pos2(rect.right() - 16.0, rect.bottom()));
     ui.scope_builder(UiBuilder::new().max_rect(inner).layout(Layout::right_to_left(Align::Center)), |ui| {
         if let Some(conversation) = controller.conversation() {
             let chat = conversation.chat.id;
-            let button = ui::tip(ui.add(IconButton::new(icons::DOTS_THREE, "Menu of this chat")), "More", &[]);
+            let button =
+                ui::tip(ui.add(IconButton::new(icons::DOTS_THREE, "Menu of this chat")), "More", &[]);
             let frame = ui::menu_frame(ui);
             Popup::menu(&button).align(RectAlign::BOTTOM_END).frame(frame).show(|ui| {
                 ui.spacing_mut().item_spacing.y = 0.0;
@@ -131,7 +172,9 @@ fn header(ui: &mut Ui, rect: Rect, metrics: &Metrics, controller: &Controller, c
             }
         }
         ui.with_layout(Layout::left_to_right(Align::Center), |ui| {
-            if metrics.list_is_sheet && ui::tip(ui.add(IconButton::new(icons::SIDEBAR, "Show chats")), "Show chats", &[]).clicked() {
+            if metrics.list_is_sheet
+                && ui::tip(ui.add(IconButton::new(icons::SIDEBAR, "Show chats")), "Show chats", &[]).clicked()
+            {
                 commands.push(Command::ToggleList);
             }
             let title = controller.conversation().map_or("New chat", |conversation| &conversation.chat.title);
@@ -150,7 +193,10 @@ fn refusal_card(
 ) -> f32 {
     let id = Id::unique("refusal height");
     let height = ui.data(|data| data.get_temp::<f32>(id)).unwrap_or(150.0);
-    let rect = Rect::from_min_max(pos2(composer.left() + 12.0, composer.top() - 8.0 - height), composer.max - vec2(12.0, 0.0));
+    let rect = Rect::from_min_max(
+        pos2(composer.left() + 12.0, composer.top() - 8.0 - height),
+        composer.max - vec2(12.0, 0.0),
+    );
     let title = format!("{} cannot be loaded", refusal.choice.label());
     let inner = ui.scope_builder(UiBuilder::new().max_rect(rect), |ui| {
         let problem = Problem { title: &title, detail: &refusal.problem, action: Some("Open file…") };

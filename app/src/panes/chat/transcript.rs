@@ -39,7 +39,14 @@ impl Transcript {
     }
 
     /// Draws the messages into `rect`.
-    pub fn show(&mut self, ui: &mut Ui, rect: Rect, conversation: &Conversation, width: f32, commands: &mut Vec<Command>) {
+    pub fn show(
+        &mut self,
+        ui: &mut Ui,
+        rect: Rect,
+        conversation: &Conversation,
+        width: f32,
+        commands: &mut Vec<Command>,
+    ) {
         if self.chat != Some(conversation.chat.id) {
             *self = Self { chat: Some(conversation.chat.id), at_end: true, to_end: true, ..Self::default() };
         }
@@ -74,7 +81,8 @@ impl Transcript {
     /// Lays out what is near the viewport; gives by how much the content above the viewport grew.
     fn measure(&mut self, ui: &Ui, conversation: &Conversation, width: f32) -> f32 {
         let total = self.total(&conversation.messages, width);
-        let top = if self.at_end || self.to_end { (total - self.viewport_height).max(0.0) } else { self.offset };
+        let top =
+            if self.at_end || self.to_end { (total - self.viewport_height).max(0.0) } else { self.offset };
         let near = top - AHEAD..top + self.viewport_height + AHEAD;
         let mut y = MARGIN;
         let mut shift = 0.0;
@@ -94,7 +102,14 @@ impl Transcript {
         shift
     }
 
-    fn paint(&mut self, ui: &mut Ui, viewport: Rect, conversation: &Conversation, width: f32, commands: &mut Vec<Command>) {
+    fn paint(
+        &mut self,
+        ui: &mut Ui,
+        viewport: Rect,
+        conversation: &Conversation,
+        width: f32,
+        commands: &mut Vec<Command>,
+    ) {
         let origin = ui.max_rect().min;
         let left = (origin.x + (ui.max_rect().width() - width) / 2.0).round();
         let count = conversation.messages.len();
@@ -126,7 +141,10 @@ impl Transcript {
 
     fn newest_button(&mut self, ui: &mut Ui, rect: Rect) {
         let size = vec2(92.0, 28.0);
-        let at = Rect::from_min_size(pos2(rect.center().x - size.x / 2.0, rect.bottom() - size.y - 8.0).round(), size);
+        let at = Rect::from_min_size(
+            pos2(rect.center().x - size.x / 2.0, rect.bottom() - size.y - 8.0).round(),
+            size,
+        );
         let tokens = theme::tokens(ui.ctx());
         ui.painter().add(theme::shadow(&tokens, theme::Elevation::Tooltip).as_shape(at, theme::R2));
         let button = Button::new(Kind::Secondary, "Newest").icon(icons::ARROW_DOWN);
@@ -146,7 +164,8 @@ fn gap(message: &Message) -> f32 {
 /// Height of a message that was never laid out, from its length.
 fn estimate(message: &Message, width: f32) -> f32 {
     let per_line = (width / 7.0).max(10.0);
-    let lines: f32 = message.content.lines().map(|line| (line.chars().count() as f32 / per_line).ceil().max(1.0)).sum();
+    let lines: f32 =
+        message.content.lines().map(|line| (line.chars().count() as f32 / per_line).ceil().max(1.0)).sum();
     let frame = if message.role == Role::User { 16.0 } else { 36.0 };
     lines.max(1.0) * 24.0 + frame
 }

@@ -1,7 +1,9 @@
 //! What an empty chat shows: what answers here, and things to try.
 
 use eframe::egui::accesskit::Role;
-use eframe::egui::{Rect, ScrollArea, Sense, Stroke, StrokeKind, Ui, UiBuilder, Vec2, WidgetInfo, pos2, vec2};
+use eframe::egui::{
+    Rect, ScrollArea, Sense, Stroke, StrokeKind, Ui, UiBuilder, Vec2, WidgetInfo, pos2, vec2,
+};
 
 use crate::chat::{Controller, Engine, label};
 use crate::shell::{Command, words};
@@ -46,7 +48,12 @@ fn page(ui: &mut Ui, controller: &Controller, height: f32, commands: &mut Vec<Co
             ui.spacing_mut().item_spacing.x = 6.0;
             ui::tag(ui, Tone::Figure, None, &words::bytes(model.weight_bytes));
             ui::tag(ui, Tone::Figure, None, &model.packing);
-            ui::tag(ui, Tone::Figure, None, &format!("{} tokens of context", words::count(model.context as u64)));
+            ui::tag(
+                ui,
+                Tone::Figure,
+                None,
+                &format!("{} tokens of context", words::count(model.context as u64)),
+            );
         });
     }
     if !controller.can_send() {
@@ -64,17 +71,23 @@ fn words_for(controller: &Controller) -> (&'static str, String) {
     if let Some(model) = controller.model() {
         let device = controller.engine_status().map_or_else(String::new, |status| words::device(status.lane));
         let name = label(&model.id);
-        return ("Ready when you are", format!("{name} is loaded and answers on this computer’s {device}. Nothing you type leaves it."));
+        return (
+            "Ready when you are",
+            format!("{name} is loaded and answers on this computer’s {device}. Nothing you type leaves it."),
+        );
     }
     match (controller.engine(), &controller.shelf.loading) {
         (Engine::Failed(problem), _) => ("The engine did not start", problem.clone()),
         (_, Some(loading)) => {
             let part = loading.done_bytes as f64 / loading.total_bytes.max(1) as f64;
-            let done = if loading.total_bytes > 0 { format!(", {}", words::percent(part)) } else { String::new() };
+            let done =
+                if loading.total_bytes > 0 { format!(", {}", words::percent(part)) } else { String::new() };
             ("Almost ready", format!("Loading {}{done}. You can write already.", loading.choice.label()))
         }
         (Engine::Starting, None) => ("Almost ready", "Starting the engine.".to_owned()),
-        (Engine::Ready(_), None) => ("No model is loaded", "Choose one below, or drop a .gguf or .h1b file here.".to_owned()),
+        (Engine::Ready(_), None) => {
+            ("No model is loaded", "Choose one below, or drop a .gguf or .h1b file here.".to_owned())
+        }
     }
 }
 
@@ -102,7 +115,17 @@ fn card_ui(ui: &Ui, tokens: &Tokens, rect: Rect, (glyph, title, text): (char, &s
     let (fill, edge) = if hovered { (tokens.hover, tokens.border_strong) } else { (rest, tokens.border) };
     ui.painter().rect(rect, theme::R4, fill, Stroke::new(1.0, edge), StrokeKind::Inside);
     let tile = Rect::from_center_size(pos2(rect.left() + 33.0, rect.center().y), Vec2::splat(32.0));
-    ui.painter().rect_filled(tile, theme::R3, if hovered { tokens.bg_base } else if tokens.dark { tokens.active } else { tokens.surface });
+    ui.painter().rect_filled(
+        tile,
+        theme::R3,
+        if hovered {
+            tokens.bg_base
+        } else if tokens.dark {
+            tokens.active
+        } else {
+            tokens.surface
+        },
+    );
     ui::icon(ui.painter(), glyph, tile.center(), 18.0, tokens.accent_text);
     let room = rect.right() - 40.0 - (rect.left() + 61.0);
     let top = Text::Strong.line(ui, title, tokens.text, room);
@@ -110,7 +133,13 @@ fn card_ui(ui: &Ui, tokens: &Tokens, rect: Rect, (glyph, title, text): (char, &s
     let below = Text::Small.line(ui, text, tokens.text2, room);
     ui.painter().galley(pos2(rect.left() + 61.0, rect.top() + 38.0), below, tokens.text2);
     if hovered {
-        ui::icon(ui.painter(), icons::ARROW_RIGHT, pos2(rect.right() - 25.0, rect.center().y), 16.0, tokens.text2);
+        ui::icon(
+            ui.painter(),
+            icons::ARROW_RIGHT,
+            pos2(rect.right() - 25.0, rect.center().y),
+            16.0,
+            tokens.text2,
+        );
     }
     ui::focus_ring(ui, &response, theme::R4);
     response.clicked()
