@@ -2,6 +2,9 @@
 //!
 //! Every generation ends with exactly one of [`Event::Done`] or [`Event::Failed`], also after cancel, a panic in a lane, or
 //! shutdown. A waker given at submit is called after each delivery: deliver first, wake second.
+//!
+//! Threads: handles send to `intake`, which turns text into ids; `scheduler` is the engine thread, which owns the [`backend`]
+//! (lane, weights, KV bytes); model files are opened on a loader thread.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -25,9 +28,9 @@ pub struct EngineOptions {
     pub memory_bytes: u64,
     /// Generations running at once.
     pub max_running: usize,
-    /// Generations waiting; more are refused with [`SubmitError::QueueFull`].
+    /// Generations waiting; [`SubmitError::QueueFull`] when `max_running + max_queued` have not ended yet.
     pub max_queued: usize,
-    /// Prompt tokens per step and generation.
+    /// Prompt tokens per step of one model, shared equally by the generations that still read their prompt.
     pub prefill_chunk: usize,
 }
 
@@ -153,7 +156,7 @@ pub struct Usage {
     pub prompt_tokens: u32,
     /// Of these, cached.
     pub cached_tokens: u32,
-    /// New tokens.
+    /// New tokens; the one that ended the answer, which is not part of it, is not counted.
     pub new_tokens: u32,
     /// Waiting in the queue.
     pub queue_millis: f64,
@@ -239,7 +242,8 @@ pub struct ModelStatus {
     pub weight_bytes: u64,
     /// Bytes read for one decoded token, KV excluded.
     pub bytes_per_token: u64,
-    /// KV bytes reserved.
+    /// KV bytes reserved: what all running generations can fill, or half of what the memory budget left if that is less, and
+    /// at least one full context. Generations that find no free pages wait in the queue.
     pub kv_reserved_bytes: u64,
     /// KV bytes in pages that hold something.
     pub kv_used_bytes: u64,
@@ -290,6 +294,22 @@ pub struct EngineStatus {
 /// Shared counters.
 pub type SharedTelemetry = Arc<Telemetry>;
 
+mod answer;
+pub mod backend;
+mod board;
 mod engine;
+mod intake;
+mod lane_backend;
+mod memory;
+mod outbox;
+mod scheduler;
+pub mod scripted;
 
 pub use engine::{EngineHandle, Generation, Load, LoadEvent, LoadFailure, Score, ScoreEvent, ScoreRequest};
+
+/// What a panic said, for an error message.
+fn panic_text(panic: &(dyn std::any::Any + Send)) -> String {
+    let text = panic.downcast_ref::<&str>().map(|s| (*s).to_owned());
+    text.or_else(|| panic.downcast_ref::<String>().cloned())
+        .unwrap_or_else(|| "a panic without a message".into())
+}

@@ -128,11 +128,37 @@ fn looks_decide_where_a_file_has_no_token_types() {
 }
 
 #[test]
+fn llama3_specials_that_a_htok_leaves_blank_are_known_by_their_ids() {
+    let mut data = small("llama-bpe");
+    data.tokens.truncate(261);
+    data.token_types.clear();
+    data.tokens.resize(128_256, String::new());
+    (data.bos, data.eos, data.add_bos) = (Some(128_000), Some(128_001), true);
+    let llama = Tokenizer::new(&data).expect("sound");
+    let message = Message { role: Role::User, content: "hello<|eot_id|>".to_owned() };
+    let template = ChatTemplate::for_model(&data).expect("a constant");
+    let mut expected = vec![128_000];
+    expected.extend(literal_part(&llama, "User: hello<|eot_id|>"));
+    expected.push(128_009);
+    expected.extend(literal_part(&llama, "Assistant: "));
+    assert_eq!(llama.encode_chat(&template, &[message], true), Ok(expected));
+    assert!(llama.ends_generation(128_001) && llama.ends_generation(128_009) && llama.is_control(128_000));
+    // In a vocabulary of another size the same ids mean nothing.
+    data.tokens.push(String::new());
+    let other = Tokenizer::new(&data).expect("sound");
+    assert!(!other.is_control(128_009) && other.token_bytes(128_009).is_empty());
+}
+
+fn literal_part(tokenizer: &Tokenizer, text: &str) -> Vec<u32> {
+    tokenizer.encode(text, Specials::Literal, false).expect("a short text")
+}
+
+#[test]
 fn broken_data_is_an_error_that_names_the_field() {
     type Break = fn(&mut TokenizerData);
     let cases: [(Break, &str, &str); 5] = [
         (|data| data.pre = "gpt-5".into(), "pre", "\"gpt-5\" is unknown; known are llama-bpe"),
-        (|data| data.tokens.clear(), "tokens", "empty"),
+        (|data| data.tokens.clear(), "tokens", "no vocabulary"),
         (|data| data.token_types.truncate(3), "token_type", "3 types for 267"),
         (|data| data.eos = Some(267), "eos", "id 267"),
         (|data| data.bos = Some(u32::MAX), "bos", "outside"),

@@ -79,10 +79,10 @@ impl Vocabulary {
             byte_ids: [None; 256],
             end_ids: data.eos.into_iter().chain(data.eot).collect(),
         };
-        for (id, token) in data.tokens.iter().enumerate() {
-            let text = if token.is_empty() { blank_text(id, data) } else { token };
-            let kind = kind_of(text, data.token_types.get(id).copied());
-            new.add(id as u32, text, kind);
+        for id in 0..count as u32 {
+            let text = text(data, id);
+            let kind = kind_of(text, data.token_types.get(id as usize).copied());
+            new.add(id, text, kind);
         }
         for (byte, slot) in (0u8..=255).zip(&mut new.byte_ids) {
             *slot = new.by_bytes.get([byte].as_slice()).copied();
@@ -157,7 +157,7 @@ fn check_counts(data: &TokenizerData) -> Result<(), TokenizerError> {
     let count = data.tokens.len();
     let fail = |field: &str, problem: String| Err(TokenizerError { field: field.to_owned(), problem });
     if count == 0 {
-        return fail("tokens", "the vocabulary is empty".to_owned());
+        return fail("tokens", "the file has no vocabulary".to_owned());
     }
     // Two values of u32 are not ids: `merge` marks symbols without a token with the last one.
     if count >= u32::MAX as usize {
@@ -190,8 +190,17 @@ fn kind_of(text: &str, token_type: Option<i32>) -> Kind {
     }
 }
 
+/// Text of a token as the file writes it, or as we know it; empty for a placeholder and an unknown id.
+pub(super) fn text(data: &TokenizerData, id: u32) -> &str {
+    let id = id as usize;
+    match data.tokens.get(id).map(String::as_str) {
+        Some("") => text_of_blank(id, data),
+        text => text.unwrap_or(""),
+    }
+}
+
 /// Text of a token that the file leaves blank: known for Llama 3 vocabularies without token types (.htok).
-fn blank_text(id: usize, data: &TokenizerData) -> &'static str {
+fn text_of_blank(id: usize, data: &TokenizerData) -> &'static str {
     let is_llama3 = data.token_types.is_empty() && data.tokens.len() == LLAMA3_VOCAB;
     let known = LLAMA3_SPECIALS.iter().find(|(known, _)| is_llama3 && *known == id);
     known.map_or("", |(_, text)| *text)

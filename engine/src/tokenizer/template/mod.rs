@@ -10,6 +10,7 @@ mod python;
 
 use minijinja::Value;
 
+use super::vocab;
 use crate::model::TokenizerData;
 use bounded::Program;
 
@@ -100,17 +101,12 @@ impl ChatTemplate {
     /// # Errors
     /// As [`Self::from_source`].
     pub fn for_model(data: &TokenizerData) -> Result<Self, TemplateError> {
-        let text =
-            |id: Option<u32>| id.and_then(|id| data.tokens.get(id as usize)).map_or("", String::as_str);
-        let named = |id, otherwise: &'static str| match text(id) {
-            "" if id.is_some() && data.token_types.is_empty() => otherwise,
-            text => text,
-        };
-        let (bos, eos) = (named(data.bos, "<|begin_of_text|>"), named(data.eos, "<|end_of_text|>"));
+        let text = |id: Option<u32>| id.map_or("", |id| vocab::text(data, id));
+        let (bos, eos) = (text(data.bos), text(data.eos));
         if let Some(source) = &data.chat_template {
             return Self::from_source(source, bos, eos);
         }
-        let has_eot = data.token_types.is_empty() || data.tokens.iter().any(|token| token == BITNET_END);
+        let has_eot = (0..data.tokens.len() as u32).any(|id| vocab::text(data, id) == BITNET_END);
         let end = match text(data.eot) {
             _ if has_eot => BITNET_END,
             "" => eos,
