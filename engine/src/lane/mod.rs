@@ -13,6 +13,7 @@ pub mod activation;
 pub mod cpu;
 mod memory;
 pub mod reference;
+mod slots;
 
 use crate::model::{RopePairing, TensorView};
 

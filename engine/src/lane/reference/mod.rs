@@ -3,17 +3,16 @@
 
 mod kv;
 mod linear;
-mod slots;
 
 use super::activation::store_output;
 use super::memory::{copied, zeroed};
+use super::slots::Slots;
 use super::{
     Attend, BufId, Embed, Gate, GateMul, KvAppend, KvId, KvShape, Lane, LaneError, LaneInfo, Logits, Project,
     RmsNorm, Rope, RopeId, RopeTable, WeightId,
 };
 use crate::model::{RopePairing, TensorType, TensorView};
 use kv::Arena;
-use slots::Slots;
 
 /// A weight with its own copy of the packed bytes.
 struct Weight {

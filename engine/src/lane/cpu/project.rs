@@ -1,0 +1,352 @@
+//! Matrix products: which rounding of the input each matrix needs, how output rows are shared among threads, and how sums become
+//! f32 outputs. A unit of work is four groups of sixteen output rows: for one token they lie far apart, so that a thread reads
+//! four streams; for many tokens they are neighbours, so that they stay in cache.
+
+#![expect(unsafe_code, reason = "threads write disjoint columns of the outputs")]
+
+use onebit_kernels::cpu::ternary::BLOCK_COLS;
+use onebit_kernels::cpu::{GROUP_ROWS, Isa, MAX_GROUPS, blocks, dense, ternary};
+
+use super::rounded::{Rounded, Rounding};
+use super::threads::{Disjoint, Pool};
+use super::weights::{Blocks, Dense, Layout, Scales, Ternary, Weight};
+use crate::lane::Activation;
+use crate::lane::activation::store_output;
+
+/// Tokens whose sums are kept on the stack at a time.
+const CHUNK_TOKENS: usize = 48;
+/// Sums of a unit.
+const UNIT_ROWS: usize = MAX_GROUPS * GROUP_ROWS;
+/// Weight bytes worth a hand-over between threads.
+const GRAIN_BYTES: usize = 32 << 10;
+/// Matrices of one parallel pass.
+pub(super) const MAX_MATRICES: usize = 8;
+
+/// One matrix of a product.
+pub(super) struct Matrix<'a> {
+    pub(super) weight: &'a Weight,
+    /// `[rows, weight.rows]`, distinct from the input and the other outputs.
+    pub(super) out: Disjoint<'a, f32>,
+    pub(super) scale: f32,
+    pub(super) accumulate: bool,
+}
+
+/// The input in the forms that matrices may need.
+pub(super) struct Inputs {
+    row: Rounded,
+    row_by_64: Rounded,
+    by_64: Rounded,
+    by_32: Rounded,
+}
+
+impl Inputs {
+    pub(super) fn new() -> Self {
+        Self {
+            row: Rounded::new(Rounding::Row),
+            row_by_64: Rounded::new(Rounding::RowBy64),
+            by_64: Rounded::new(Rounding::By64),
+            by_32: Rounded::new(Rounding::By32),
+        }
+    }
+
+    fn get(&self, rounding: Rounding) -> &Rounded {
+        match rounding {
+            Rounding::Row => &self.row,
+            Rounding::RowBy64 => &self.row_by_64,
+            Rounding::By64 => &self.by_64,
+            Rounding::By32 => &self.by_32,
+        }
+    }
+
+    fn get_mut(&mut self, rounding: Rounding) -> &mut Rounded {
+        match rounding {
+            Rounding::Row => &mut self.row,
+            Rounding::RowBy64 => &mut self.row_by_64,
+            Rounding::By64 => &mut self.by_64,
+            Rounding::By32 => &mut self.by_32,
+        }
+    }
+}
+
+/// How a matrix wants its input, `None` for f32.
+fn rounding(weight: &Weight, activation: Activation) -> Option<Rounding> {
+    match (&weight.layout, activation) {
+        (Layout::Ternary(Ternary { scales: Scales::Rows(_), .. }), Activation::Int8PerRow) => {
+            Some(Rounding::Row)
+        }
+        (Layout::Ternary(_), Activation::Int8PerRow) => Some(Rounding::RowBy64),
+        (Layout::Ternary(_), Activation::Float) => Some(Rounding::By64),
+        (_, Activation::Int8PerRow) => panic!("{}: only ternary weights take int8 activations", weight.name),
+        (Layout::Blocks(_), Activation::Float) => Some(Rounding::By32),
+        (Layout::Dense(_) | Layout::Vector(_), Activation::Float) => None,
+    }
+}
+
+/// Everything the threads share.
+struct Product<'a> {
+    isa: Isa,
+    /// `[tokens, cols]`.
+    x: &'a [f32],
+    tokens: usize,
+    cols: usize,
+    activation: Activation,
+    inputs: &'a Inputs,
+}
+
+/// Multiplies `x` `[tokens, cols]` with up to [`MAX_MATRICES`] matrices.
+pub(super) fn multiply(
+    isa: Isa,
+    pool: &Pool,
+    inputs: &mut Inputs,
+    x: &[f32],
+    tokens: usize,
+    activation: Activation,
+    matrices: &[Option<Matrix<'_>>],
+) {
+    let Some(cols) = matrices.iter().flatten().next().map(|matrix| matrix.weight.cols) else { return };
+    assert_eq!(x.len(), tokens * cols, "input rows of {cols} columns");
+    for kind in [Rounding::Row, Rounding::RowBy64, Rounding::By64, Rounding::By32] {
+        if matrices.iter().flatten().any(|matrix| rounding(matrix.weight, activation) == Some(kind)) {
+            inputs.get_mut(kind).fill(isa, pool, tokens, cols, |r| &x[r * cols..(r + 1) * cols]);
+        }
+    }
+    let product = Product { isa, x, tokens, cols, activation, inputs };
+    let units: usize = matrices.iter().flatten().map(|matrix| units(matrix.weight)).sum();
+    let bytes: usize = matrices.iter().flatten().map(|matrix| matrix.weight.bytes()).sum();
+    let grain = (GRAIN_BYTES * units).checked_div(bytes * tokens).unwrap_or(1).max(1);
+    pool.run(units, grain, |_, range| {
+        for unit in range {
+            let mut unit = unit;
+            for matrix in matrices.iter().flatten() {
+                assert_eq!(matrix.weight.cols, cols, "{}: input width", matrix.weight.name);
+                let n = units_of(matrix);
+                if unit < n {
+                    product.unit(matrix, unit);
+                    break;
+                }
+                unit -= n;
+            }
+        }
+    });
+}
+
+fn units(weight: &Weight) -> usize {
+    weight.groups().div_ceil(MAX_GROUPS)
+}
+
+fn units_of(matrix: &Matrix<'_>) -> usize {
+    units(matrix.weight)
+}
+
+impl Product<'_> {
+    fn unit(&self, matrix: &Matrix<'_>, unit: usize) {
+        let (groups, units) = (matrix.weight.groups(), units(matrix.weight));
+        let mut chosen = [0; MAX_GROUPS];
+        let mut n = 0;
+        for stream in 0..MAX_GROUPS {
+            let group = if self.tokens == 1 { unit + stream * units } else { unit * MAX_GROUPS + stream };
+            if group < groups {
+                chosen[n] = group;
+                n += 1;
+            }
+        }
+        let chosen = &chosen[..n];
+        let mut token = 0;
+        while token < self.tokens {
+            let tokens = CHUNK_TOKENS.min(self.tokens - token);
+            if tokens == 1 {
+                self.chunk::<UNIT_ROWS>(matrix, chosen, token, 1);
+            } else {
+                self.chunk::<{ CHUNK_TOKENS * UNIT_ROWS }>(matrix, chosen, token, tokens);
+            }
+            token += tokens;
+        }
+    }
+
+    /// `tokens` rows from `token` on, `SUMS` at least their number times the rows of a unit.
+    fn chunk<const SUMS: usize>(&self, matrix: &Matrix<'_>, groups: &[usize], token: usize, tokens: usize) {
+        match &matrix.weight.layout {
+            Layout::Ternary(weights) if self.activation == Activation::Int8PerRow => match &weights.scales {
+                Scales::Rows(scales) => {
+                    self.exact(matrix, weights, scales, groups, token, tokens, &mut [0i32; SUMS]);
+                }
+                Scales::Blocks(_) => {
+                    self.by_64(matrix, weights, Rounding::RowBy64, groups, token, tokens, &mut [0.0; SUMS]);
+                }
+            },
+            Layout::Ternary(weights) => {
+                self.by_64(matrix, weights, Rounding::By64, groups, token, tokens, &mut [0.0; SUMS]);
+            }
+            Layout::Blocks(weights) => self.by_32(matrix, weights, groups, token, tokens, &mut [0.0; SUMS]),
+            Layout::Dense(weights) => self.dense(matrix, weights, groups, token, tokens, &mut [0.0; SUMS]),
+            Layout::Vector(values) => self.vector(matrix, values, token, tokens),
+        }
+    }
+
+    /// W1.58A8: exact integer sums, then `lane::activation::ternary_output`.
+    #[expect(clippy::too_many_arguments, reason = "a tile and where it belongs")]
+    fn exact(
+        &self,
+        matrix: &Matrix<'_>,
+        weights: &Ternary,
+        scales: &[f32],
+        groups: &[usize],
+        token: usize,
+        tokens: usize,
+        sums: &mut [i32],
+    ) {
+        let x = self.inputs.get(Rounding::Row);
+        ternary::dots(
+            self.isa,
+            &mut ternary::Dots {
+                codes: &weights.codes,
+                k_blocks: weights.k_blocks,
+                groups,
+                x: &x.q[token * x.stride..(token + tokens) * x.stride],
+                stride: x.stride,
+                tokens,
+                out: sums,
+            },
+        );
+        for (n, sums) in sums.chunks(groups.len() * GROUP_ROWS).take(tokens).enumerate() {
+            let (x_sum, act_scale) = (x.sums[token + n], x.scales[token + n]);
+            for (&group, sums) in groups.iter().zip(sums.as_chunks::<GROUP_ROWS>().0) {
+                let mut y = [0.0; GROUP_ROWS];
+                for ((y, &sum), &scale) in y.iter_mut().zip(sums).zip(&scales[group * GROUP_ROWS..]) {
+                    *y = (sum - x_sum) as f32 * (act_scale * scale);
+                }
+                self.store(matrix, token + n, group, &y);
+            }
+        }
+    }
+
+    /// Ternary weights against scales per 64 columns.
+    #[expect(clippy::too_many_arguments, reason = "a tile and where it belongs")]
+    fn by_64(
+        &self,
+        matrix: &Matrix<'_>,
+        weights: &Ternary,
+        rounding: Rounding,
+        groups: &[usize],
+        token: usize,
+        tokens: usize,
+        sums: &mut [f32],
+    ) {
+        let x = self.inputs.get(rounding);
+        let (n, end) = (x.scales_per_row, token + tokens);
+        let (block_scales, row_scales) = match &weights.scales {
+            Scales::Rows(scales) => (&[][..], &scales[..]),
+            Scales::Blocks(scales) => (&scales[..], &[][..]),
+        };
+        ternary::block_dots(
+            self.isa,
+            &mut ternary::BlockDots {
+                codes: &weights.codes,
+                k_blocks: weights.k_blocks,
+                scales: block_scales,
+                groups,
+                x: &x.q[token * x.stride..end * x.stride],
+                stride: x.stride,
+                x_scales: &x.scales[token * n..end * n],
+                x_sums: &x.sums[token * n..end * n],
+                tokens,
+                out: sums,
+            },
+        );
+        if !row_scales.is_empty() {
+            for sums in sums.chunks_mut(groups.len() * GROUP_ROWS).take(tokens) {
+                for (&group, sums) in groups.iter().zip(sums.as_chunks_mut::<GROUP_ROWS>().0) {
+                    for (sum, scale) in sums.iter_mut().zip(&row_scales[group * GROUP_ROWS..]) {
+                        *sum *= scale;
+                    }
+                }
+            }
+        }
+        self.store_all(matrix, groups, token, tokens, sums);
+    }
+
+    fn by_32(
+        &self,
+        matrix: &Matrix<'_>,
+        weights: &Blocks,
+        groups: &[usize],
+        token: usize,
+        tokens: usize,
+        sums: &mut [f32],
+    ) {
+        let x = self.inputs.get(Rounding::By32);
+        let end = token + tokens;
+        blocks::dots(
+            self.isa,
+            &mut blocks::Dots {
+                weights: &weights.weights,
+                format: weights.format,
+                steps: weights.steps,
+                groups,
+                x: &x.q[token * x.stride..end * x.stride],
+                x_scales: &x.scales[token * x.scales_per_row..end * x.scales_per_row],
+                x_sums: &x.sums[token * x.sums_per_row..end * x.sums_per_row],
+                tokens,
+                out: sums,
+            },
+        );
+        self.store_all(matrix, groups, token, tokens, sums);
+    }
+
+    fn dense(
+        &self,
+        matrix: &Matrix<'_>,
+        weights: &Dense,
+        groups: &[usize],
+        token: usize,
+        tokens: usize,
+        sums: &mut [f32],
+    ) {
+        dense::dots(
+            self.isa,
+            &mut dense::Dots {
+                weights: &weights.weights,
+                element: weights.element,
+                cols: self.cols,
+                groups,
+                x: &self.x[token * self.cols..(token + tokens) * self.cols],
+                stride: self.cols,
+                tokens,
+                out: sums,
+            },
+        );
+        self.store_all(matrix, groups, token, tokens, sums);
+    }
+
+    /// A matrix of one row.
+    fn vector(&self, matrix: &Matrix<'_>, values: &[f32], token: usize, tokens: usize) {
+        for token in token..token + tokens {
+            let x = &self.x[token * self.cols..(token + 1) * self.cols];
+            let mut y = [0.0; GROUP_ROWS];
+            y[0] = values.iter().zip(x).fold(0.0, |sum, (w, x)| sum + w * x);
+            self.store(matrix, token, 0, &y);
+        }
+    }
+
+    fn store_all(&self, matrix: &Matrix<'_>, groups: &[usize], token: usize, tokens: usize, sums: &[f32]) {
+        for (n, sums) in sums.chunks(groups.len() * GROUP_ROWS).take(tokens).enumerate() {
+            for (&group, sums) in groups.iter().zip(sums.as_chunks::<GROUP_ROWS>().0) {
+                self.store(matrix, token + n, group, sums);
+            }
+        }
+    }
+
+    /// Writes the real rows of a group.
+    fn store(&self, matrix: &Matrix<'_>, token: usize, group: usize, y: &[f32; GROUP_ROWS]) {
+        let width = matrix.weight.rows;
+        let first = group * GROUP_ROWS;
+        let last = width.min(first + GROUP_ROWS);
+        // SAFETY: each group of a matrix belongs to one unit, and a unit to one thread.
+        let out = unsafe { matrix.out.slice(token * width + first..token * width + last) };
+        for (out, &y) in out.iter_mut().zip(y) {
+            store_output(out, y, matrix.scale, matrix.accumulate);
+        }
+    }
+}
+
+const _: () = assert!(BLOCK_COLS == 16, "the stride of rounded rows is a whole number of ternary blocks");

@@ -1,0 +1,92 @@
+//! The sixteen lanes as one AVX-512 register, with VNNI byte dot products.
+
+#![expect(unsafe_code, reason = "instructions that need detected features")]
+
+use super::simd::Simd;
+use std::arch::x86_64::*;
+
+pub(crate) struct Avx512;
+
+/// Methods whose only obligations are those stated by the trait: features present, pointers valid.
+macro_rules! methods {
+    ($(fn $name:ident($($arg:ident: $ty:ty),*) -> $ret:ty { $body:expr })*) => {$(
+        #[inline(always)]
+        unsafe fn $name($($arg: $ty),*) -> $ret {
+            // SAFETY: the caller promises AVX-512 F/BW/VL/VNNI and valid pointers, as the trait demands.
+            unsafe { $body }
+        }
+    )*};
+}
+
+impl Simd for Avx512 {
+    type F = __m512;
+    type I = __m512i;
+    type B = __m512i;
+    // One sum per plane. Plane p is used where it lies in the byte, so its sum is too large by 4^p; that saves the shifts.
+    type Trits = [__m512i; 4];
+
+    const WIDE: bool = true;
+    const SIGNED_BIAS: i32 = 128;
+
+    methods! {
+        fn fzero() -> __m512 { _mm512_setzero_ps() }
+        fn fsplat(x: f32) -> __m512 { _mm512_set1_ps(x) }
+        fn fload(from: *const f32) -> __m512 { _mm512_loadu_ps(from) }
+        fn fstore(to: *mut f32, x: __m512) -> () { _mm512_storeu_ps(to, x) }
+        fn fadd(a: __m512, b: __m512) -> __m512 { _mm512_add_ps(a, b) }
+        fn fsub(a: __m512, b: __m512) -> __m512 { _mm512_sub_ps(a, b) }
+        fn fmul(a: __m512, b: __m512) -> __m512 { _mm512_mul_ps(a, b) }
+        fn fdiv(a: __m512, b: __m512) -> __m512 { _mm512_div_ps(a, b) }
+        fn fma(a: __m512, b: __m512, c: __m512) -> __m512 { _mm512_fmadd_ps(a, b, c) }
+        fn fmax(a: __m512, b: __m512) -> __m512 { _mm512_max_ps(a, b) }
+        fn fmin(a: __m512, b: __m512) -> __m512 { _mm512_min_ps(a, b) }
+        fn fabs(a: __m512) -> __m512 { _mm512_abs_ps(a) }
+        fn f16_load(from: *const u8) -> __m512 { _mm512_cvtph_ps(_mm256_loadu_si256(from.cast())) }
+        fn bf16_load(from: *const u8) -> __m512 {
+            _mm512_castsi512_ps(_mm512_slli_epi32::<16>(_mm512_cvtepu16_epi32(_mm256_loadu_si256(from.cast()))))
+        }
+        fn i8_load(from: *const u8) -> __m512 { _mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(_mm_loadu_si128(from.cast()))) }
+        fn u8_load(from: *const u8) -> __m512 { _mm512_cvtepi32_ps(_mm512_cvtepu8_epi32(_mm_loadu_si128(from.cast()))) }
+
+        fn isplat(x: i32) -> __m512i { _mm512_set1_epi32(x) }
+        fn iadd(a: __m512i, b: __m512i) -> __m512i { _mm512_add_epi32(a, b) }
+        fn istore(to: *mut i32, x: __m512i) -> () { _mm512_storeu_si512(to.cast(), x) }
+        fn itof(x: __m512i) -> __m512 { _mm512_cvtepi32_ps(x) }
+        fn round(x: __m512) -> __m512i {
+            _mm512_cvt_roundps_epi32::<{ _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC }>(x)
+        }
+        fn pow2(n: __m512i) -> __m512 {
+            _mm512_castsi512_ps(_mm512_slli_epi32::<23>(_mm512_add_epi32(n, _mm512_set1_epi32(127))))
+        }
+        fn store_low_bytes(to: *mut i8, x: __m512i) -> () { _mm_storeu_si128(to.cast(), _mm512_cvtepi32_epi8(x)) }
+
+        fn bload(from: *const u8) -> __m512i { _mm512_loadu_si512(from.cast()) }
+        fn splat4(from: *const i8) -> __m512i { _mm512_set1_epi32(from.cast::<i32>().read_unaligned()) }
+        fn bsplat(x: u8) -> __m512i { _mm512_set1_epi8(x.cast_signed()) }
+        fn band(a: __m512i, b: __m512i) -> __m512i { _mm512_and_si512(a, b) }
+        fn bor(a: __m512i, b: __m512i) -> __m512i { _mm512_or_si512(a, b) }
+        fn bshr(a: __m512i, n: i32) -> __m512i { _mm512_srl_epi16(a, _mm_cvtsi32_si128(n)) }
+        fn bshl(a: __m512i, n: i32) -> __m512i { _mm512_sll_epi16(a, _mm_cvtsi32_si128(n)) }
+
+        fn dot4(sum: __m512i, codes: __m512i, x: __m512i) -> __m512i { _mm512_dpbusd_epi32(sum, codes, x) }
+        fn dot4_signed(sum: __m512i, codes: __m512i, x: __m512i) -> __m512i { _mm512_dpbusd_epi32(sum, codes, x) }
+
+        fn trits_zero() -> [__m512i; 4] { [_mm512_setzero_si512(); 4] }
+        fn trits(sum: [__m512i; 4], codes: __m512i, x: [__m512i; 4]) -> [__m512i; 4] {
+            [
+                _mm512_dpbusd_epi32(sum[0], _mm512_and_si512(codes, _mm512_set1_epi8(0x03)), x[0]),
+                _mm512_dpbusd_epi32(sum[1], _mm512_and_si512(codes, _mm512_set1_epi8(0x0c)), x[1]),
+                _mm512_dpbusd_epi32(sum[2], _mm512_and_si512(codes, _mm512_set1_epi8(0x30)), x[2]),
+                _mm512_dpbusd_epi32(sum[3], _mm512_and_si512(codes, _mm512_set1_epi8(0xc0u8 as i8)), x[3]),
+            ]
+        }
+        fn trits_sum(sum: [__m512i; 4]) -> __m512i {
+            _mm512_add_epi32(
+                _mm512_add_epi32(sum[0], _mm512_srai_epi32::<2>(sum[1])),
+                _mm512_add_epi32(_mm512_srai_epi32::<4>(sum[2]), _mm512_srai_epi32::<6>(sum[3])),
+            )
+        }
+
+        fn prefetch(at: *const u8) -> () { _mm_prefetch::<_MM_HINT_T0>(at.cast()) }
+    }
+}

@@ -1,0 +1,383 @@
+//! Products with block-quantised matrices (the Q formats of GGUF) against activations rounded to int8 per 32 columns.
+//!
+//! Layout: groups of sixteen rows, a group is `steps` steps of 32 columns. A group holds first the codes of all its steps, then
+//! the scales of all its steps, then the super-scales of every eight steps:
+//!
+//! ```text
+//! codes   8 bits   8 x 64 bytes: byte 4 r + t of part j = row r, column 4 j + t; code = weight + 128
+//!         4 bits   4 x 64 bytes: low nibble column 4 j + t, high nibble column 16 + 4 j + t
+//!         5 bits   the same, then 64 bytes: bit j of byte 4 r + t = fifth bit of column 4 j + t
+//!         6 bits   the same, then 2 x 64 bytes: bits 2 (j % 4) .. of byte 4 r + t of part j / 4 = upper bits of column 4 j + t
+//! scales  f16[16], and f16[16] minima for Q4_1 and Q5_1; u8[16] scales and u8[16] minima for Q4_K and Q5_K; i8[2][16] for Q6_K
+//! supers  f16[16] (Q6_K), f16[16] scales and f16[16] minima (Q4_K, Q5_K)
+//! ```
+
+#![expect(unsafe_code, reason = "raw loads in the inner loops, after every slice was checked")]
+#![expect(
+    clippy::needless_range_loop,
+    reason = "tiles are small arrays indexed in lockstep, unrolled by the compiler"
+)]
+
+use super::simd::Simd;
+use super::{GROUP_ROWS, Isa, MAX_GROUPS, dispatch};
+
+/// Columns in a step, which share one activation scale.
+pub const STEP_COLS: usize = 32;
+/// Steps that share a super-scale.
+pub const SUPER_STEPS: usize = 8;
+
+/// How a weight follows from its code.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Format {
+    /// `d (code - 128)`, 8 bits.
+    Q8_0,
+    /// `d (code - 8)`, 4 bits.
+    Q4_0,
+    /// `d code + m`, 4 bits.
+    Q4_1,
+    /// `d (code - 16)`, 5 bits.
+    Q5_0,
+    /// `d code + m`, 5 bits.
+    Q5_1,
+    /// `D scale code - M minimum`, 4 bits.
+    Q4K,
+    /// `D scale code - M minimum`, 5 bits.
+    Q5K,
+    /// `D scale (code - 32)`, 6 bits, a scale for each 16 columns.
+    Q6K,
+}
+
+impl Format {
+    /// Bytes of codes of one step of a group.
+    pub fn code_bytes(self) -> usize {
+        match self {
+            Self::Q8_0 => 512,
+            Self::Q4_0 | Self::Q4_1 | Self::Q4K => 256,
+            Self::Q5_0 | Self::Q5_1 | Self::Q5K => 320,
+            Self::Q6K => 384,
+        }
+    }
+
+    /// Bytes of scales of one step of a group.
+    pub fn scale_bytes(self) -> usize {
+        match self {
+            Self::Q8_0 | Self::Q4_0 | Self::Q5_0 | Self::Q4K | Self::Q5K | Self::Q6K => 32,
+            Self::Q4_1 | Self::Q5_1 => 64,
+        }
+    }
+
+    /// Bytes of super-scales of eight steps of a group.
+    pub fn super_bytes(self) -> usize {
+        match self {
+            Self::Q4K | Self::Q5K => 64,
+            Self::Q6K => 32,
+            _ => 0,
+        }
+    }
+
+    /// Bytes of a group of `steps` steps, a multiple of 64.
+    pub fn group_bytes(self, steps: usize) -> usize {
+        let scales = steps * self.scale_bytes() + steps.div_ceil(SUPER_STEPS) * self.super_bytes();
+        steps * self.code_bytes() + scales.next_multiple_of(64)
+    }
+}
+
+/// Some groups of a matrix against some rows of int8 activations.
+#[derive(Debug)]
+pub struct Dots<'a> {
+    /// Whole matrix in the layout above.
+    pub weights: &'a [u8],
+    /// How weights follow from codes.
+    pub format: Format,
+    /// Steps in a group.
+    pub steps: usize,
+    /// Groups to compute, at most [`MAX_GROUPS`].
+    pub groups: &'a [usize],
+    /// Activations `[tokens, steps * 32]`, each at least -127.
+    pub x: &'a [i8],
+    /// Scale of each 32 columns, `[tokens, steps]`.
+    pub x_scales: &'a [f32],
+    /// Sum of each 16 activations, `[tokens, steps * 2]`.
+    pub x_sums: &'a [i32],
+    /// Rows of `x`.
+    pub tokens: usize,
+    /// `[tokens, groups, 16]`.
+    pub out: &'a mut [f32],
+}
+
+/// Float sums of exact integer products of a step (half a step for Q6_K), in step order.
+///
+/// # Panics
+/// When a slice is too short for its description.
+pub fn dots(isa: Isa, dots: &mut Dots<'_>) {
+    assert!(dots.groups.len() <= MAX_GROUPS, "at most {MAX_GROUPS} groups");
+    let group_bytes = dots.format.group_bytes(dots.steps);
+    for &group in dots.groups {
+        assert!(dots.weights.len() >= (group + 1) * group_bytes, "group {group} lies in the matrix");
+    }
+    assert!(dots.x.len() >= dots.tokens * dots.steps * STEP_COLS, "rows of activations");
+    assert!(dots.x_scales.len() >= dots.tokens * dots.steps, "scales of the activations");
+    assert!(dots.x_sums.len() >= dots.tokens * dots.steps * 2, "sums of the activations");
+    assert!(dots.out.len() >= dots.tokens * dots.groups.len() * GROUP_ROWS, "room for the sums");
+    dispatch!(isa, run, dots, &mut Dots<'_>);
+}
+
+/// Codes and scales of one format.
+trait Unpack {
+    const FORMAT: Format;
+    /// Subtracted from every code, by way of the activation sums.
+    const OFFSET: i32 = 0;
+    /// Whether the codes are eight bits wide and stand for `code - 128`.
+    const SIGNED: bool = false;
+    /// Whether a minimum is added.
+    const MINIMUM: bool = false;
+    /// Whether each sixteen columns have a scale of their own.
+    const HALVES: bool = false;
+
+    unsafe fn codes<S: Simd>(from: *const u8) -> [S::B; 8];
+    /// Scales of both halves of the step, then the minimum.
+    unsafe fn scales<S: Simd>(scales: *const u8, supers: *const u8) -> (S::F, S::F, S::F);
+}
+
+#[inline(always)]
+unsafe fn nibbles<S: Simd>(from: *const u8) -> [S::B; 8] {
+    // SAFETY: the caller promises 256 readable bytes and the instruction set.
+    unsafe {
+        let mask = S::bsplat(15);
+        let mut codes = [mask; 8];
+        for j in 0..4 {
+            let packed = S::bload(from.add(64 * j));
+            codes[j] = S::band(packed, mask);
+            codes[j + 4] = S::band(S::bshr(packed, 4), mask);
+        }
+        codes
+    }
+}
+
+#[inline(always)]
+unsafe fn fifth_bits<S: Simd>(from: *const u8) -> [S::B; 8] {
+    // SAFETY: the caller promises 320 readable bytes and the instruction set.
+    unsafe {
+        let mut codes = nibbles::<S>(from);
+        let bits = S::bload(from.add(256));
+        let mask = S::bsplat(16);
+        for j in 0..4 {
+            codes[j] = S::bor(codes[j], S::band(S::bshl(bits, 4 - j as i32), mask));
+            codes[j + 4] = S::bor(codes[j + 4], S::band(S::bshr(bits, j as i32), mask));
+        }
+        codes
+    }
+}
+
+#[inline(always)]
+unsafe fn upper_pairs<S: Simd>(from: *const u8) -> [S::B; 8] {
+    // SAFETY: the caller promises 384 readable bytes and the instruction set.
+    unsafe {
+        let mut codes = nibbles::<S>(from);
+        let mask = S::bsplat(0x30);
+        for half in 0..2 {
+            let bits = S::bload(from.add(256 + 64 * half));
+            let at = 4 * half;
+            codes[at] = S::bor(codes[at], S::band(S::bshl(bits, 4), mask));
+            codes[at + 1] = S::bor(codes[at + 1], S::band(S::bshl(bits, 2), mask));
+            codes[at + 2] = S::bor(codes[at + 2], S::band(bits, mask));
+            codes[at + 3] = S::bor(codes[at + 3], S::band(S::bshr(bits, 2), mask));
+        }
+        codes
+    }
+}
+
+#[inline(always)]
+unsafe fn bytes<S: Simd>(from: *const u8) -> [S::B; 8] {
+    // SAFETY: the caller promises 512 readable bytes and the instruction set.
+    unsafe {
+        let mut codes = [S::bsplat(0); 8];
+        for j in 0..8 {
+            codes[j] = S::bload(from.add(64 * j));
+        }
+        codes
+    }
+}
+
+#[inline(always)]
+unsafe fn one_scale<S: Simd>(scales: *const u8, _supers: *const u8) -> (S::F, S::F, S::F) {
+    // SAFETY: the caller promises 32 readable bytes and the instruction set.
+    unsafe {
+        let d = S::f16_load(scales);
+        (d, d, S::fzero())
+    }
+}
+
+#[inline(always)]
+unsafe fn scale_and_minimum<S: Simd>(scales: *const u8, _supers: *const u8) -> (S::F, S::F, S::F) {
+    // SAFETY: the caller promises 64 readable bytes and the instruction set.
+    unsafe {
+        let d = S::f16_load(scales);
+        (d, d, S::f16_load(scales.add(32)))
+    }
+}
+
+#[inline(always)]
+unsafe fn super_scale_and_minimum<S: Simd>(scales: *const u8, supers: *const u8) -> (S::F, S::F, S::F) {
+    // SAFETY: the caller promises 32 readable scale bytes, 64 readable super-scale bytes and the instruction set.
+    unsafe {
+        let d = S::fmul(S::f16_load(supers), S::u8_load(scales));
+        let m = S::fmul(S::f16_load(supers.add(32)), S::u8_load(scales.add(16)));
+        (d, d, S::fsub(S::fzero(), m))
+    }
+}
+
+#[inline(always)]
+unsafe fn super_scale_of_halves<S: Simd>(scales: *const u8, supers: *const u8) -> (S::F, S::F, S::F) {
+    // SAFETY: the caller promises 32 readable scale bytes, 32 readable super-scale bytes and the instruction set.
+    unsafe {
+        let d = S::f16_load(supers);
+        (S::fmul(d, S::i8_load(scales)), S::fmul(d, S::i8_load(scales.add(16))), S::fzero())
+    }
+}
+
+macro_rules! format {
+    ($name:ident, $codes:ident, $scales:ident $(, $constant:ident: $ty:ty = $value:expr)*) => {
+        struct $name;
+        impl Unpack for $name {
+            const FORMAT: Format = Format::$name;
+            $(const $constant: $ty = $value;)*
+            #[inline(always)]
+            unsafe fn codes<S: Simd>(from: *const u8) -> [S::B; 8] {
+                // SAFETY: the caller promises `code_bytes` readable bytes and the instruction set.
+                unsafe { $codes::<S>(from) }
+            }
+            #[inline(always)]
+            unsafe fn scales<S: Simd>(scales: *const u8, supers: *const u8) -> (S::F, S::F, S::F) {
+                // SAFETY: the caller promises `scale_bytes` and `super_bytes` readable bytes and the instruction set.
+                unsafe { $scales::<S>(scales, supers) }
+            }
+        }
+    };
+}
+
+format!(Q8_0, bytes, one_scale, SIGNED: bool = true);
+format!(Q4_0, nibbles, one_scale, OFFSET: i32 = 8);
+format!(Q4_1, nibbles, scale_and_minimum, MINIMUM: bool = true);
+format!(Q5_0, fifth_bits, one_scale, OFFSET: i32 = 16);
+format!(Q5_1, fifth_bits, scale_and_minimum, MINIMUM: bool = true);
+format!(Q4K, nibbles, super_scale_and_minimum, MINIMUM: bool = true);
+format!(Q5K, fifth_bits, super_scale_and_minimum, MINIMUM: bool = true);
+format!(Q6K, upper_pairs, super_scale_of_halves, OFFSET: i32 = 32, HALVES: bool = true);
+
+#[inline(always)]
+unsafe fn run<S: Simd>(d: &mut Dots<'_>) {
+    // SAFETY: `dots` checked every slice; the caller promises the instruction set.
+    unsafe {
+        match d.format {
+            Format::Q8_0 => run_as::<S, Q8_0>(d),
+            Format::Q4_0 => run_as::<S, Q4_0>(d),
+            Format::Q4_1 => run_as::<S, Q4_1>(d),
+            Format::Q5_0 => run_as::<S, Q5_0>(d),
+            Format::Q5_1 => run_as::<S, Q5_1>(d),
+            Format::Q4K => run_as::<S, Q4K>(d),
+            Format::Q5K => run_as::<S, Q5K>(d),
+            Format::Q6K => run_as::<S, Q6K>(d),
+        }
+    }
+}
+
+#[inline(always)]
+unsafe fn run_as<S: Simd, U: Unpack>(d: &mut Dots<'_>) {
+    // SAFETY: as in `run`.
+    unsafe {
+        if d.tokens == 1 && d.groups.len() == 4 {
+            tile::<S, U, 4, 1>(d, 0, 0);
+            return;
+        }
+        for group in 0..d.groups.len() {
+            let mut token = 0;
+            while token < d.tokens {
+                token += match d.tokens - token {
+                    8.. if S::WIDE => tile::<S, U, 1, 8>(d, group, token),
+                    2.. => tile::<S, U, 1, 2>(d, group, token),
+                    _ => tile::<S, U, 1, 1>(d, group, token),
+                };
+            }
+        }
+    }
+}
+
+/// Adds four vectors of codes times sixteen columns of activations to `sum`.
+#[inline(always)]
+unsafe fn sixteen<S: Simd, U: Unpack>(mut sum: S::I, codes: &[S::B; 8], first: usize, x: *const i8) -> S::I {
+    // SAFETY: the caller promises 16 readable activations and the instruction set.
+    unsafe {
+        for j in 0..4 {
+            let x = S::splat4(x.add(4 * j));
+            sum = if U::SIGNED {
+                S::dot4_signed(sum, codes[first + j], x)
+            } else {
+                S::dot4(sum, codes[first + j], x)
+            };
+        }
+        sum
+    }
+}
+
+#[inline(always)]
+unsafe fn tile<S: Simd, U: Unpack, const G: usize, const N: usize>(
+    d: &mut Dots<'_>,
+    group: usize,
+    token: usize,
+) -> usize {
+    // SAFETY: as in `run`.
+    unsafe {
+        let format = U::FORMAT;
+        let offset = if U::SIGNED { S::SIGNED_BIAS } else { U::OFFSET };
+        let mut totals = [[S::fzero(); G]; N];
+        let mut weights = [d.weights.as_ptr(); G];
+        for g in 0..G {
+            weights[g] = d.weights.as_ptr().add(d.groups[group + g] * format.group_bytes(d.steps));
+        }
+        let scales_at = d.steps * format.code_bytes();
+        let supers_at = scales_at + d.steps * format.scale_bytes();
+        for step in 0..d.steps {
+            for g in 0..G {
+                let from = weights[g].add(step * format.code_bytes());
+                for line in 0..format.code_bytes() / 64 {
+                    S::prefetch(from.wrapping_add(1024 + 64 * line));
+                }
+                let codes = U::codes::<S>(from);
+                let (low, high, minimum) = U::scales::<S>(
+                    weights[g].add(scales_at + step * format.scale_bytes()),
+                    weights[g].add(supers_at + step / SUPER_STEPS * format.super_bytes()),
+                );
+                for n in 0..N {
+                    let at = (token + n) * d.steps + step;
+                    let x = d.x.as_ptr().add(at * STEP_COLS);
+                    let scale = *d.x_scales.get_unchecked(at);
+                    let sums = [*d.x_sums.get_unchecked(2 * at), *d.x_sums.get_unchecked(2 * at + 1)];
+                    let first = S::isplat(-offset * sums[0]);
+                    let second = S::isplat(-offset * sums[1]);
+                    let first = sixteen::<S, U>(first, &codes, 0, x);
+                    let second = sixteen::<S, U>(second, &codes, 4, x.add(16));
+                    let x_scale = S::fsplat(scale);
+                    let mut total = totals[n][g];
+                    if U::HALVES {
+                        total = S::fma(S::itof(first), S::fmul(low, x_scale), total);
+                        total = S::fma(S::itof(second), S::fmul(high, x_scale), total);
+                    } else {
+                        total = S::fma(S::itof(S::iadd(first, second)), S::fmul(low, x_scale), total);
+                    }
+                    if U::MINIMUM {
+                        total = S::fma(minimum, S::fsplat(scale * (sums[0] + sums[1]) as f32), total);
+                    }
+                    totals[n][g] = total;
+                }
+            }
+        }
+        for n in 0..N {
+            for g in 0..G {
+                let at = ((token + n) * d.groups.len() + group + g) * GROUP_ROWS;
+                S::fstore(d.out.as_mut_ptr().add(at), totals[n][g]);
+            }
+        }
+        N
+    }
+}

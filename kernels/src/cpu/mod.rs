@@ -1,0 +1,123 @@
+//! Inner loops for CPUs, each written once over [`simd::Simd`] (sixteen lanes) and compiled for AVX-512 VNNI, AVX2 and plain
+//! Rust. Entry points are safe: they take an [`Isa`], which exists only for instruction sets this machine has, and check
+//! every slice before the loops run.
+//!
+//! All matrices share one order, *groups of sixteen rows*: a vector holds sixteen output rows, activations are broadcast, so no
+//! kernel adds across lanes and the result of a row never depends on what else is computed beside it.
+
+mod simd;
+
+#[cfg(target_arch = "x86_64")]
+mod avx2;
+#[cfg(target_arch = "x86_64")]
+mod avx512;
+mod portable;
+
+pub mod attention;
+pub mod blocks;
+pub mod dense;
+pub mod reading;
+pub mod rows;
+pub mod ternary;
+
+/// Output rows that share a vector.
+pub const GROUP_ROWS: usize = 16;
+/// Groups that one call of a matrix kernel may take.
+pub const MAX_GROUPS: usize = 4;
+
+/// An instruction set that this machine is known to have. It can only be made by detection, which is what makes the kernels
+/// safe to call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Isa(Kind);
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    #[cfg(target_arch = "x86_64")]
+    Avx512,
+    #[cfg(target_arch = "x86_64")]
+    Avx2,
+    Portable,
+}
+
+impl Isa {
+    /// The fastest instruction set of this machine.
+    pub fn detect() -> Self {
+        Self::avx512().or_else(Self::avx2).unwrap_or(Self::portable())
+    }
+
+    /// AVX-512 F, BW, VL and VNNI.
+    pub fn avx512() -> Option<Self> {
+        #[cfg(target_arch = "x86_64")]
+        if is_x86_feature_detected!("avx512f")
+            && is_x86_feature_detected!("avx512bw")
+            && is_x86_feature_detected!("avx512vl")
+            && is_x86_feature_detected!("avx512vnni")
+        {
+            return Some(Self(Kind::Avx512));
+        }
+        None
+    }
+
+    /// AVX2 with FMA and F16C.
+    pub fn avx2() -> Option<Self> {
+        #[cfg(target_arch = "x86_64")]
+        if is_x86_feature_detected!("avx2")
+            && is_x86_feature_detected!("fma")
+            && is_x86_feature_detected!("f16c")
+        {
+            return Some(Self(Kind::Avx2));
+        }
+        None
+    }
+
+    /// Plain Rust, on every machine.
+    pub fn portable() -> Self {
+        Self(Kind::Portable)
+    }
+
+    /// Everything this machine can run, fastest first.
+    pub fn available() -> impl Iterator<Item = Self> {
+        [Self::avx512(), Self::avx2(), Some(Self::portable())].into_iter().flatten()
+    }
+
+    /// `avx512-vnni`, `avx2` or `portable`.
+    pub fn name(self) -> &'static str {
+        match self.0 {
+            #[cfg(target_arch = "x86_64")]
+            Kind::Avx512 => "avx512-vnni",
+            #[cfg(target_arch = "x86_64")]
+            Kind::Avx2 => "avx2",
+            Kind::Portable => "portable",
+        }
+    }
+}
+
+/// Compiles a generic kernel for every instruction set and picks one by `isa`. The caller has checked the arguments.
+macro_rules! dispatch {
+    ($isa:expr, $kernel:ident, $arg:expr, $ty:ty) => {{
+        #[cfg(target_arch = "x86_64")]
+        #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni,avx2,fma,f16c")]
+        unsafe fn avx512(arg: $ty) {
+            // SAFETY: the caller promises the features and checked arguments.
+            unsafe { $kernel::<$crate::cpu::avx512::Avx512>(arg) }
+        }
+        #[cfg(target_arch = "x86_64")]
+        #[target_feature(enable = "avx2,fma,f16c")]
+        unsafe fn avx2(arg: $ty) {
+            // SAFETY: the caller promises the features and checked arguments.
+            unsafe { $kernel::<$crate::cpu::avx2::Avx2>(arg) }
+        }
+        let arg = $arg;
+        match $isa.0 {
+            #[cfg(target_arch = "x86_64")]
+            // SAFETY: an `Isa` of this kind is only made after detecting these features; the arguments were checked above.
+            $crate::cpu::Kind::Avx512 => unsafe { avx512(arg) },
+            #[cfg(target_arch = "x86_64")]
+            // SAFETY: as above.
+            $crate::cpu::Kind::Avx2 => unsafe { avx2(arg) },
+            // SAFETY: the arguments were checked above; plain Rust needs no features.
+            $crate::cpu::Kind::Portable => unsafe { $kernel::<$crate::cpu::portable::Portable>(arg) },
+        }
+    }};
+}
+pub(crate) use dispatch;

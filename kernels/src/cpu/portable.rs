@@ -1,0 +1,219 @@
+//! The sixteen lanes in plain Rust: slow, and the same everywhere.
+
+#![expect(unsafe_code, reason = "the trait's methods take raw pointers")]
+#![expect(
+    clippy::needless_range_loop,
+    reason = "tiles are small arrays indexed in lockstep, unrolled by the compiler"
+)]
+
+use super::simd::Simd;
+use half::{bf16, f16};
+
+pub(crate) struct Portable;
+
+type F = [f32; 16];
+type I = [i32; 16];
+type B = [u8; 64];
+
+#[inline(always)]
+fn map(a: F, f: impl Fn(f32) -> f32) -> F {
+    a.map(f)
+}
+
+#[inline(always)]
+fn zip(a: F, b: F, f: impl Fn(f32, f32) -> f32) -> F {
+    std::array::from_fn(|i| f(a[i], b[i]))
+}
+
+#[inline(always)]
+unsafe fn bytes<const N: usize>(from: *const u8) -> [u8; N] {
+    // SAFETY: the caller promises N readable bytes; arrays of bytes need no alignment.
+    unsafe { from.cast::<[u8; N]>().read_unaligned() }
+}
+
+impl Simd for Portable {
+    type F = F;
+    type I = I;
+    type B = B;
+    type Trits = I;
+
+    const WIDE: bool = false;
+    const SIGNED_BIAS: i32 = 0;
+
+    #[inline(always)]
+    unsafe fn fzero() -> F {
+        [0.0; 16]
+    }
+    #[inline(always)]
+    unsafe fn fsplat(x: f32) -> F {
+        [x; 16]
+    }
+    #[inline(always)]
+    unsafe fn fload(from: *const f32) -> F {
+        // SAFETY: the caller promises 16 readable floats.
+        unsafe { from.cast::<F>().read_unaligned() }
+    }
+    #[inline(always)]
+    unsafe fn fstore(to: *mut f32, x: F) {
+        // SAFETY: the caller promises 16 writable floats.
+        unsafe { to.cast::<F>().write_unaligned(x) }
+    }
+    #[inline(always)]
+    unsafe fn fadd(a: F, b: F) -> F {
+        zip(a, b, |a, b| a + b)
+    }
+    #[inline(always)]
+    unsafe fn fsub(a: F, b: F) -> F {
+        zip(a, b, |a, b| a - b)
+    }
+    #[inline(always)]
+    unsafe fn fmul(a: F, b: F) -> F {
+        zip(a, b, |a, b| a * b)
+    }
+    #[inline(always)]
+    unsafe fn fdiv(a: F, b: F) -> F {
+        zip(a, b, |a, b| a / b)
+    }
+    #[inline(always)]
+    unsafe fn fma(a: F, b: F, c: F) -> F {
+        // Two roundings: `mul_add` is a library call on machines without the instruction.
+        std::array::from_fn(|i| a[i] * b[i] + c[i])
+    }
+    #[inline(always)]
+    unsafe fn fmax(a: F, b: F) -> F {
+        zip(a, b, |a, b| if a > b { a } else { b })
+    }
+    #[inline(always)]
+    unsafe fn fmin(a: F, b: F) -> F {
+        zip(a, b, |a, b| if a < b { a } else { b })
+    }
+    #[inline(always)]
+    unsafe fn fabs(a: F) -> F {
+        map(a, f32::abs)
+    }
+    #[inline(always)]
+    unsafe fn f16_load(from: *const u8) -> F {
+        // SAFETY: the caller promises 16 readable halves.
+        let b = unsafe { bytes::<32>(from) };
+        std::array::from_fn(|i| f16::from_le_bytes([b[2 * i], b[2 * i + 1]]).to_f32())
+    }
+    #[inline(always)]
+    unsafe fn bf16_load(from: *const u8) -> F {
+        // SAFETY: the caller promises 16 readable bfloat16.
+        let b = unsafe { bytes::<32>(from) };
+        std::array::from_fn(|i| bf16::from_le_bytes([b[2 * i], b[2 * i + 1]]).to_f32())
+    }
+    #[inline(always)]
+    unsafe fn i8_load(from: *const u8) -> F {
+        // SAFETY: the caller promises 16 readable bytes.
+        unsafe { bytes::<16>(from) }.map(|b| f32::from(b.cast_signed()))
+    }
+    #[inline(always)]
+    unsafe fn u8_load(from: *const u8) -> F {
+        // SAFETY: the caller promises 16 readable bytes.
+        unsafe { bytes::<16>(from) }.map(f32::from)
+    }
+
+    #[inline(always)]
+    unsafe fn isplat(x: i32) -> I {
+        [x; 16]
+    }
+    #[inline(always)]
+    unsafe fn iadd(a: I, b: I) -> I {
+        std::array::from_fn(|i| a[i].wrapping_add(b[i]))
+    }
+    #[inline(always)]
+    unsafe fn istore(to: *mut i32, x: I) {
+        // SAFETY: the caller promises 16 writable integers.
+        unsafe { to.cast::<I>().write_unaligned(x) }
+    }
+    #[inline(always)]
+    unsafe fn itof(x: I) -> F {
+        x.map(|x| x as f32)
+    }
+    #[inline(always)]
+    unsafe fn round(x: F) -> I {
+        x.map(|x| x.round_ties_even() as i32)
+    }
+    #[inline(always)]
+    unsafe fn pow2(n: I) -> F {
+        n.map(|n| f32::from_bits((n.wrapping_add(127) << 23).cast_unsigned()))
+    }
+    #[inline(always)]
+    unsafe fn store_low_bytes(to: *mut i8, x: I) {
+        // SAFETY: the caller promises 16 writable bytes.
+        unsafe { to.cast::<[i8; 16]>().write_unaligned(x.map(|x| x as i8)) }
+    }
+
+    #[inline(always)]
+    unsafe fn bload(from: *const u8) -> B {
+        // SAFETY: the caller promises 64 readable bytes.
+        unsafe { bytes(from) }
+    }
+    #[inline(always)]
+    unsafe fn splat4(from: *const i8) -> B {
+        // SAFETY: the caller promises 4 readable bytes.
+        let b = unsafe { bytes::<4>(from.cast()) };
+        std::array::from_fn(|i| b[i % 4])
+    }
+    #[inline(always)]
+    unsafe fn bsplat(x: u8) -> B {
+        [x; 64]
+    }
+    #[inline(always)]
+    unsafe fn band(a: B, b: B) -> B {
+        std::array::from_fn(|i| a[i] & b[i])
+    }
+    #[inline(always)]
+    unsafe fn bor(a: B, b: B) -> B {
+        std::array::from_fn(|i| a[i] | b[i])
+    }
+    #[inline(always)]
+    unsafe fn bshr(a: B, n: i32) -> B {
+        a.map(|b| b >> n)
+    }
+    #[inline(always)]
+    unsafe fn bshl(a: B, n: i32) -> B {
+        a.map(|b| b << n)
+    }
+
+    #[inline(always)]
+    unsafe fn dot4(mut sum: I, codes: B, x: B) -> I {
+        for lane in 0..16 {
+            for t in 4 * lane..4 * lane + 4 {
+                sum[lane] += i32::from(codes[t]) * i32::from(x[t].cast_signed());
+            }
+        }
+        sum
+    }
+    #[inline(always)]
+    unsafe fn dot4_signed(mut sum: I, codes: B, x: B) -> I {
+        for lane in 0..16 {
+            for t in 4 * lane..4 * lane + 4 {
+                sum[lane] += (i32::from(codes[t]) - 128) * i32::from(x[t].cast_signed());
+            }
+        }
+        sum
+    }
+
+    #[inline(always)]
+    unsafe fn trits_zero() -> I {
+        [0; 16]
+    }
+    #[inline(always)]
+    unsafe fn trits(sum: I, codes: B, x: [B; 4]) -> I {
+        let mut sum = sum;
+        for (p, x) in x.into_iter().enumerate() {
+            // SAFETY: plain Rust.
+            sum = unsafe { Self::dot4(sum, codes.map(|c| (c >> (2 * p)) & 3), x) };
+        }
+        sum
+    }
+    #[inline(always)]
+    unsafe fn trits_sum(sum: I) -> I {
+        sum
+    }
+
+    #[inline(always)]
+    unsafe fn prefetch(_at: *const u8) {}
+}

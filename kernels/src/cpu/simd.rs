@@ -1,0 +1,127 @@
+//! What a kernel needs of an instruction set: sixteen lanes of f32 or i32, sixty-four bytes, and four-way byte dot products.
+//! Implementations hold no loops over data.
+
+#![expect(unsafe_code, reason = "pointers and instructions that need detected features")]
+
+/// Sixteen lanes. Every method is unsafe for two reasons only: the instruction set must be present, and pointers must be
+/// readable or writable for the stated number of elements (no alignment is needed).
+pub(crate) trait Simd {
+    /// 16 f32.
+    type F: Copy;
+    /// 16 i32.
+    type I: Copy;
+    /// 64 bytes: lane `r`, byte `t` at `4 * r + t`.
+    type B: Copy;
+    /// Running integer dot products of a group against one row of activations, see [`Simd::trits`].
+    type Trits: Copy;
+
+    /// Whether there are 32 registers of the full sixteen lanes, which decides tile sizes.
+    const WIDE: bool;
+    /// What the caller of [`Simd::dot4_signed`] must subtract, times the sum of `x`.
+    const SIGNED_BIAS: i32;
+
+    unsafe fn fzero() -> Self::F;
+    unsafe fn fsplat(x: f32) -> Self::F;
+    /// 16 f32.
+    unsafe fn fload(from: *const f32) -> Self::F;
+    /// 16 f32.
+    unsafe fn fstore(to: *mut f32, x: Self::F);
+    unsafe fn fadd(a: Self::F, b: Self::F) -> Self::F;
+    unsafe fn fsub(a: Self::F, b: Self::F) -> Self::F;
+    unsafe fn fmul(a: Self::F, b: Self::F) -> Self::F;
+    unsafe fn fdiv(a: Self::F, b: Self::F) -> Self::F;
+    /// `a * b + c`.
+    unsafe fn fma(a: Self::F, b: Self::F, c: Self::F) -> Self::F;
+    /// `b` where either is NaN.
+    unsafe fn fmax(a: Self::F, b: Self::F) -> Self::F;
+    /// `b` where either is NaN.
+    unsafe fn fmin(a: Self::F, b: Self::F) -> Self::F;
+    unsafe fn fabs(a: Self::F) -> Self::F;
+    /// 16 IEEE halves.
+    unsafe fn f16_load(from: *const u8) -> Self::F;
+    /// 16 bfloat16.
+    unsafe fn bf16_load(from: *const u8) -> Self::F;
+    /// 16 i8.
+    unsafe fn i8_load(from: *const u8) -> Self::F;
+    /// 16 u8.
+    unsafe fn u8_load(from: *const u8) -> Self::F;
+
+    unsafe fn isplat(x: i32) -> Self::I;
+    unsafe fn iadd(a: Self::I, b: Self::I) -> Self::I;
+    /// 16 i32.
+    unsafe fn istore(to: *mut i32, x: Self::I);
+    unsafe fn itof(x: Self::I) -> Self::F;
+    /// Nearest integer, ties to even; unspecified outside i32.
+    unsafe fn round(x: Self::F) -> Self::I;
+    /// `2^n` for n in -126..=127.
+    unsafe fn pow2(n: Self::I) -> Self::F;
+    /// The low byte of each lane, 16 bytes.
+    unsafe fn store_low_bytes(to: *mut i8, x: Self::I);
+
+    /// 64 bytes.
+    unsafe fn bload(from: *const u8) -> Self::B;
+    /// 4 bytes, repeated sixteen times.
+    unsafe fn splat4(from: *const i8) -> Self::B;
+    unsafe fn bsplat(x: u8) -> Self::B;
+    unsafe fn band(a: Self::B, b: Self::B) -> Self::B;
+    unsafe fn bor(a: Self::B, b: Self::B) -> Self::B;
+    /// Shifts 16-bit pairs: bits that cross into a byte must be masked away.
+    unsafe fn bshr(a: Self::B, n: i32) -> Self::B;
+    /// Shifts 16-bit pairs: bits that cross into a byte must be masked away.
+    unsafe fn bshl(a: Self::B, n: i32) -> Self::B;
+
+    /// Adds to each lane the dot product of its four unsigned `codes` (at most 63) with its four signed `x` (at least -127).
+    unsafe fn dot4(sum: Self::I, codes: Self::B, x: Self::B) -> Self::I;
+    /// As [`Simd::dot4`] with codes up to 255: adds the dot product of `code - 128 + SIGNED_BIAS`.
+    unsafe fn dot4_signed(sum: Self::I, codes: Self::B, x: Self::B) -> Self::I;
+
+    unsafe fn trits_zero() -> Self::Trits;
+    /// Sixteen columns of a group: plane p of `codes` (bits 2p, 2p+1) holds columns `4 p ..`, to be multiplied with `x[p]`.
+    unsafe fn trits(sum: Self::Trits, codes: Self::B, x: [Self::B; 4]) -> Self::Trits;
+    unsafe fn trits_sum(sum: Self::Trits) -> Self::I;
+
+    /// Asks for the cache line at `at`, which need not be readable.
+    unsafe fn prefetch(at: *const u8);
+}
+
+/// Sum of the lanes in a fixed order.
+#[inline(always)]
+pub(crate) unsafe fn sum_lanes<S: Simd>(x: S::F) -> f32 {
+    let mut lanes = [0.0f32; 16];
+    // SAFETY: sixteen floats are stored to sixteen floats.
+    unsafe { S::fstore(lanes.as_mut_ptr(), x) };
+    for half in [8, 4, 2, 1] {
+        for i in 0..half {
+            lanes[i] += lanes[i + half];
+        }
+    }
+    lanes[0]
+}
+
+/// Largest lane; NaN lanes are skipped.
+#[inline(always)]
+pub(crate) unsafe fn max_lanes<S: Simd>(x: S::F) -> f32 {
+    let mut lanes = [0.0f32; 16];
+    // SAFETY: sixteen floats are stored to sixteen floats.
+    unsafe { S::fstore(lanes.as_mut_ptr(), x) };
+    lanes.into_iter().fold(f32::NEG_INFINITY, f32::max)
+}
+
+/// `e^x`, relative error below 3e-7; saturates near 1.2e-38 and 2.1e38; NaN stays NaN.
+/// Range reduction by ln 2 in two parts, then the Taylor polynomial of degree 7 on `|r| <= ln 2 / 2`.
+#[inline(always)]
+pub(crate) unsafe fn exp<S: Simd>(x: S::F) -> S::F {
+    // SAFETY: registers only; the caller promises the instruction set.
+    unsafe {
+        let x = S::fmin(S::fsplat(88.0), S::fmax(S::fsplat(-87.0), x));
+        let n = S::round(S::fmul(x, S::fsplat(std::f32::consts::LOG2_E)));
+        let whole = S::itof(n);
+        let r = S::fma(whole, S::fsplat(-355.0 / 512.0), x);
+        let r = S::fma(whole, S::fsplat(2.121_944_4e-4), r);
+        let mut p = S::fsplat(1.0 / 5040.0);
+        for c in [1.0 / 720.0, 1.0 / 120.0, 1.0 / 24.0, 1.0 / 6.0, 0.5, 1.0, 1.0] {
+            p = S::fma(p, r, S::fsplat(c));
+        }
+        S::fmul(p, S::pow2(n))
+    }
+}
