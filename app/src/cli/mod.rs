@@ -102,8 +102,9 @@ fn run(command: Option<Command>, output: &mut Output) -> Result<ExitCode> {
     }
 }
 
-fn window(_folders: &Folders) -> Result<ExitCode> {
-    anyhow::bail!("this build has no window; see `onebit --help` for the commands")
+fn window(folders: &Folders) -> Result<ExitCode> {
+    crate::window::run(folders)?;
+    Ok(ExitCode::SUCCESS)
 }
 
 /// Help and version are results; a wrong argument is one line.
