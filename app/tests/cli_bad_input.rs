@@ -110,7 +110,10 @@ fn a_home_that_cannot_be_written_stops_only_what_has_to_write() {
     assert_eq!(home.run(&["list"]).code, 0);
     assert_eq!(home.run(&["status"]).stdout.trim(), "not running");
     assert_eq!(home.run(&["tokenize", "-p", "hi", "--json"]).code, 0);
-    assert_fails(&home.run(&["bench", "-p", "4", "-n", "0", "-r", "1", "--record", "--json"]), &["bench.jsonl"]);
+    assert_fails(
+        &home.run(&["bench", "-p", "4", "-n", "0", "-r", "1", "--record", "--json"]),
+        &["bench.jsonl"],
+    );
     assert_fails(&home.run(&["bench", "-m", "synthetic:tiny:tq2_0", "-p", "4"]), &["tiny-tq2_0"]);
 }
 
@@ -128,9 +131,13 @@ fn wrong_token_ids_are_refused() {
 #[test]
 fn wrong_arguments_are_one_line_with_status_2() {
     let home = Home::new();
-    for arguments in
-        [&["nonsense"][..], &["complete"], &["ppl"], &["complete", "-p", "x", "--lane", "quantum"], &["list", "-x"]]
-    {
+    for arguments in [
+        &["nonsense"][..],
+        &["complete"],
+        &["ppl"],
+        &["complete", "-p", "x", "--lane", "quantum"],
+        &["list", "-x"],
+    ] {
         let ended = home.run(arguments);
         assert_eq!(ended.code, 2, "{arguments:?}");
         assert_eq!((ended.stdout.as_str(), ended.stderr.lines().count()), ("", 1), "{}", ended.stderr);
@@ -144,7 +151,8 @@ fn wrong_arguments_are_one_line_with_status_2() {
 fn data_offset(bytes: &[u8], name: &str) -> usize {
     let file = model::open(&starter()).unwrap();
     let start = &file.tensor(name).unwrap().data[..256];
-    let mut found = (0..bytes.len() - 256).filter(|&at| bytes[at] == start[0] && bytes[at..].starts_with(start));
+    let mut found =
+        (0..bytes.len() - 256).filter(|&at| bytes[at] == start[0] && bytes[at..].starts_with(start));
     let at = found.next().expect("the tensor lies in the file");
     assert_eq!(found.next(), None, "the tensor's first bytes must be unique");
     at

@@ -95,7 +95,8 @@ fn chat_with_a_prompt_answers_once_in_the_json_of_complete() {
 #[test]
 fn perplexity_of_plain_english_is_low_and_counts_every_token_after_the_first() {
     let home = Home::new();
-    let text = home.file("text", b"The sun rises in the east and sets in the west. There are seven days in a week.");
+    let text =
+        home.file("text", b"The sun rises in the east and sets in the west. There are seven days in a week.");
     let found = json(&home, &["ppl", "-f", &text, "--context", "16", "--max-tokens", "18", "--json"]);
     // Two windows, of 16 and 2 tokens; the first token of each has nothing to be predicted from.
     assert_eq!(found["tokens"], 16);
@@ -107,11 +108,25 @@ fn perplexity_of_plain_english_is_low_and_counts_every_token_after_the_first() {
 #[test]
 fn bench_reports_each_test_at_each_depth_and_records_on_request() {
     let home = Home::new();
-    let arguments =
-        ["bench", "-m", "synthetic:tiny:i2_s", "-p", "20", "-n", "3", "-r", "2", "-d", "0,70", "--record", "--json"];
+    let arguments = [
+        "bench",
+        "-m",
+        "synthetic:tiny:i2_s",
+        "-p",
+        "20",
+        "-n",
+        "3",
+        "-r",
+        "2",
+        "-d",
+        "0,70",
+        "--record",
+        "--json",
+    ];
     let found = json(&home, &arguments);
     let runs = found["runs"].as_array().unwrap();
-    let names: Vec<_> = runs.iter().map(|run| (run["test"].as_str().unwrap(), run["depth"].as_u64().unwrap())).collect();
+    let names: Vec<_> =
+        runs.iter().map(|run| (run["test"].as_str().unwrap(), run["depth"].as_u64().unwrap())).collect();
     assert_eq!(names, [("pp20", 0), ("tg3", 0), ("pp20", 70), ("tg3", 70)]);
     for run in runs {
         assert_eq!(run["tok_per_sec"].as_array().unwrap().len(), 2);
