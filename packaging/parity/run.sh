@@ -41,10 +41,10 @@ mkdir -p "$(dirname $report)"
   echo "What the columns mean stands in the headers of \`engine/tests/parity_tiny.rs\` and \`engine/tests/parity_smollm2.rs\`."
   echo
   # The tests print their tables; headings come from the tests too.
-  sed -n 's/^report: \{0,1\}//p' "$log"
+  sed -nE 's/^(test .* \.\.\. )?report: ?//p' "$log"
   echo
   echo '```'
-  grep -E '^(test |test result)' "$log" || true
+  sed -E 's/(\.\.\. )report: .*/\1/' "$log" | grep -E '^(test |test result|ok$|FAILED$)' || true
   echo '```'
 } > "$report"
 echo "parity: $report"
