@@ -75,14 +75,15 @@ impl Bench {
             "runs": runs.iter().map(Run::json).collect::<Vec<_>>(),
             "read_gb_per_sec_ceiling": ceiling,
         });
+        // First, so that a failure leaves nothing on stdout.
+        if self.record {
+            let path = record::append(folders, &found, &result)?;
+            output::note(&format!("recorded in {}", path.display()));
+        }
         if output.is_json() {
             output.json(&result)?;
         } else {
             table(output, &result, &runs, ceiling)?;
-        }
-        if self.record {
-            let path = record::append(folders, &found, &result)?;
-            output::note(&format!("recorded in {}", path.display()));
         }
         Ok(ExitCode::SUCCESS)
     }
