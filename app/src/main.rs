@@ -1,2 +1,5 @@
 //! The `onebit` binary.
-fn main() {}
+
+fn main() -> std::process::ExitCode {
+    onebit::cli::main()
+}

@@ -276,6 +276,9 @@ fn verify_finds_unused_codes_and_broken_scales() {
     code[at + 33] |= 0b11;
     let message = open(&code).expect("opens").verify().expect_err("found").to_string();
     assert!(message.contains("blk.0.ffn_up.weight") && message.contains("row 1, column 97"), "{message}");
+    let broken = open(&code).expect("opens");
+    let tensor = broken.tensor("blk.0.ffn_up.weight").expect("present");
+    broken.verify_codes(&tensor).expect_err("a load finds it too");
     let mut scale = bytes.clone();
     scale[at + 128 * 32..][..4].copy_from_slice(&f32::NAN.to_le_bytes());
     let message = open(&scale).expect("opens").verify().expect_err("found").to_string();

@@ -353,14 +353,15 @@ fn misshapen_and_missing_tensors_are_refused_by_name() {
 
 #[test]
 fn absurd_numbers_are_refused_by_tensor_before_anything_is_allocated() {
-    for (key, tensor) in [
-        ("feed_forward_length", "blk.0.ffn_gate.weight"),
-        ("attention.head_count", "blk.0.attn_q.weight"),
-        ("block_count", "blk.2.attn_norm.weight"),
+    // More layers than tensors are refused when the file is opened.
+    for (key, value, tensor) in [
+        ("feed_forward_length", 0x7FFF_FFFEu32, "blk.0.ffn_gate.weight"),
+        ("attention.head_count", 0x7FFF_FFFE, "blk.0.attn_q.weight"),
+        ("block_count", 3, "blk.2.attn_norm.weight"),
     ] {
         let mut tiny = Tiny::new(Family::Llama);
         tiny.keys.retain(|(name, _)| *name != key);
-        tiny.keys.push((key, 0x7FFF_FFFEu32.into()));
+        tiny.keys.push((key, value.into()));
         tiny.keys.push(("attention.key_length", (HEAD_DIM as u32).into()));
         let err = tiny.refused();
         assert!(err.contains(tensor), "{err}");

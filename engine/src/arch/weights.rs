@@ -108,6 +108,7 @@ impl<'f, 'l> Tensors<'f, 'l> {
         let Some(upload) = &mut self.upload else {
             return Ok(Weight { id: WeightId(u32::MAX), bytes: 0, ternary });
         };
+        self.file.verify_codes(tensor)?;
         let id = upload.lane.upload(tensor)?;
         upload.uploaded.push(id);
         if !(upload.progress)(self.done_bytes, upload.total_bytes) {

@@ -8,7 +8,7 @@
 //! A row takes `ceil(cols / 4)` bytes; spare codes of its last byte are written as zero trits. The f32 scale of each row lies in a
 //! separate array behind the packed rows.
 
-use super::check_trits;
+use super::{check_trits, code_trit, has_code_three};
 
 /// Bytes of a packed row.
 pub fn row_bytes(cols: usize) -> usize {
@@ -17,11 +17,7 @@ pub fn row_bytes(cols: usize) -> usize {
 
 /// Trit of one column, by the formula of the layout.
 pub fn trit(packed: &[u8], col: usize) -> i8 {
-    match (packed[col / 4] >> (2 * (col % 4))) & 3 {
-        0 => -1,
-        2 => 1,
-        _ => 0,
-    }
+    code_trit((packed[col / 4] >> (2 * (col % 4))) & 3)
 }
 
 /// Appends a packed row.
@@ -41,10 +37,9 @@ pub fn pack(trits: &[i8], out: &mut Vec<u8>) {
 
 /// Unpacks a row; `out.len()` is its number of columns.
 pub fn unpack(packed: &[u8], out: &mut [i8]) {
-    const TRIT: [i8; 4] = [-1, 0, 1, 0];
     for (group, &byte) in out.chunks_mut(4).zip(packed) {
         for (i, t) in group.iter_mut().enumerate() {
-            *t = TRIT[usize::from(byte >> (2 * i)) & 3];
+            *t = code_trit((byte >> (2 * i)) & 3);
         }
     }
 }
@@ -56,9 +51,7 @@ pub fn dot(packed: &[u8], x: &[i8]) -> i64 {
 
 /// Column of the first unused code, if any.
 pub fn first_unused_code(packed: &[u8], cols: usize) -> Option<usize> {
-    // A code is 3 when both of its bits are set, so most rows pass without a look at single codes.
-    let any = packed.iter().any(|b| b & (b >> 1) & 0x55 != 0);
-    any.then(|| (0..cols).find(|&col| (packed[col / 4] >> (2 * (col % 4))) & 3 == 3))?
+    has_code_three(packed).then(|| (0..cols).find(|&col| (packed[col / 4] >> (2 * (col % 4))) & 3 == 3))?
 }
 
 #[cfg(test)]

@@ -9,7 +9,7 @@
 //! 128-weight layout, that of the published files, is supported; the three have the same sizes and the same codes, so a file in
 //! another layout is caught by its text (`onebit verify`), not by its bytes.
 
-use super::check_trits;
+use super::{check_trits, code_trit, has_code_three};
 
 /// Weights of a block; a row is a whole number of blocks.
 pub const BLOCK_COLS: usize = 128;
@@ -17,13 +17,12 @@ pub const BLOCK_COLS: usize = 128;
 pub const BLOCK_BYTES: usize = 32;
 /// Bytes behind the codes: the scale and its padding.
 pub const TAIL_BYTES: usize = 32;
-const TRIT: [i8; 4] = [-1, 0, 1, 0];
 
 /// Trit of one weight of the tensor or row, by the formula of the layout.
 pub fn trit(codes: &[u8], index: usize) -> i8 {
     let j = index % BLOCK_COLS;
     let byte = codes[index / BLOCK_COLS * BLOCK_BYTES + j % 32];
-    TRIT[usize::from(byte >> (6 - 2 * (j / 32))) & 3]
+    code_trit((byte >> (6 - 2 * (j / 32))) & 3)
 }
 
 /// Appends the codes of a row, or of a whole tensor.
@@ -52,7 +51,7 @@ pub fn unpack(codes: &[u8], out: &mut [i8]) {
     for (cols, bytes) in out.chunks_exact_mut(BLOCK_COLS).zip(codes.chunks_exact(BLOCK_BYTES)) {
         for (n, part) in cols.chunks_exact_mut(32).enumerate() {
             for (t, &byte) in part.iter_mut().zip(bytes) {
-                *t = TRIT[usize::from(byte >> (6 - 2 * n)) & 3];
+                *t = code_trit((byte >> (6 - 2 * n)) & 3);
             }
         }
     }
@@ -71,7 +70,9 @@ pub fn dot(codes: &[u8], x: &[i8]) -> i64 {
 
 /// Weight index of the first unused code, if any.
 pub fn first_unused_code(codes: &[u8]) -> Option<usize> {
-    // A code is 3 when both of its bits are set, so most bytes pass with one test.
+    if !has_code_three(codes) {
+        return None;
+    }
     let at = codes.iter().position(|&byte| byte & (byte >> 1) & 0x55 != 0)?;
     let n = (0..4).find(|n| (codes[at] >> (6 - 2 * n)) & 3 == 3)?;
     Some(at / BLOCK_BYTES * BLOCK_COLS + n * 32 + at % BLOCK_BYTES)

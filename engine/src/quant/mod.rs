@@ -31,6 +31,18 @@ fn f16_at(bytes: &[u8], at: usize) -> f32 {
     f16::from_le_bytes([bytes[at], bytes[at + 1]]).to_f32()
 }
 
+/// Trit of a 2-bit code: 0, 1, 2 are -1, 0, +1 and the unused 3 is 0. Arithmetic, not a table, so that loops become vectors.
+#[inline]
+fn code_trit(code: u8) -> i8 {
+    code as i8 - 1 - 2 * (code & (code >> 1)) as i8
+}
+
+/// Whether any 2-bit code is 3, that is, has both bits set. Every .h1b and GGUF format with such codes leaves 3 unused.
+fn has_code_three(codes: &[u8]) -> bool {
+    // No early exit inside a chunk, so that it compiles to vector instructions.
+    codes.chunks(4096).any(|chunk| chunk.iter().fold(0, |both, byte| both | (byte & (byte >> 1))) & 0x55 != 0)
+}
+
 /// Packing anything but trits is a bug of the caller.
 fn check_trits(trits: &[i8]) {
     assert!(trits.iter().all(|t| (-1..=1).contains(t)), "trits are -1, 0 or +1");

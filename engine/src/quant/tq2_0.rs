@@ -8,14 +8,13 @@
 
 use half::f16;
 
-use super::{check_trits, f16_at};
+use super::{check_trits, code_trit, f16_at, has_code_three};
 
 /// Columns of a block.
 pub const BLOCK_COLS: usize = 256;
 /// Bytes of a block.
 pub const BLOCK_BYTES: usize = 66;
 const SCALE_AT: usize = 64;
-const TRIT: [i8; 4] = [-1, 0, 1, 0];
 
 fn code(packed: &[u8], col: usize) -> u8 {
     let block = &packed[col / BLOCK_COLS * BLOCK_BYTES..];
@@ -25,7 +24,7 @@ fn code(packed: &[u8], col: usize) -> u8 {
 
 /// Trit of one column of a row, by the formula of the layout.
 pub fn trit(packed: &[u8], col: usize) -> i8 {
-    TRIT[usize::from(code(packed, col))]
+    code_trit(code(packed, col))
 }
 
 /// Appends one block.
@@ -60,7 +59,7 @@ pub fn unpack(packed: &[u8], out: &mut [i8]) {
         for (half, bytes) in cols.chunks_exact_mut(128).zip(block.chunks_exact(32)) {
             for (n, part) in half.chunks_exact_mut(32).enumerate() {
                 for (t, &byte) in part.iter_mut().zip(bytes) {
-                    *t = TRIT[usize::from(byte >> (2 * n)) & 3];
+                    *t = code_trit((byte >> (2 * n)) & 3);
                 }
             }
         }
@@ -79,10 +78,7 @@ pub fn dot_block(block: &[u8], x: &[i8]) -> i32 {
 
 /// Column of the first unused code, if any.
 pub fn first_unused_code(packed: &[u8], cols: usize) -> Option<usize> {
-    // A code is 3 when both of its bits are set, so most rows pass without a look at single codes.
-    let any = packed
-        .chunks_exact(BLOCK_BYTES)
-        .any(|block| block[..SCALE_AT].iter().any(|b| b & (b >> 1) & 0x55 != 0));
+    let any = packed.chunks_exact(BLOCK_BYTES).any(|block| has_code_three(&block[..SCALE_AT]));
     any.then(|| (0..cols).find(|&col| code(packed, col) == 3))?
 }
 

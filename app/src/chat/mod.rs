@@ -1,0 +1,513 @@
+//! The chat controller: joins the engine's session layer with the store and holds what the chat pane shows. It draws nothing, knows
+//! no window, and never waits: [`Controller::pump`] takes what has arrived within a time budget.
+
+pub mod backend;
+mod clock;
+mod conversation;
+mod library;
+mod shelf;
+
+use std::collections::{HashMap, VecDeque};
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, channel};
+use std::time::{Duration, Instant};
+
+use onebit_engine::session::{EngineStatus, ModelStatus};
+
+use crate::store::{self, Chat, ChatId, MessageState, Query, Saving, Store, Write};
+pub use backend::{Backend, Engine, EngineBackend, Waker};
+pub use clock::Age;
+pub use conversation::{Answer, Conversation, Stage, rate_tok_per_sec};
+pub use library::Library;
+pub use shelf::{Change, Choice, Listing, Loadings, Refusal, Shelf, label};
+
+/// Name under which the store remembers the path of the model that was chosen last.
+pub const LAST_MODEL: &str = "last_model";
+/// Longest title made from a first message, in characters.
+const TITLE_CHARS: usize = 60;
+
+/// Something the user should know that belongs to no message.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Notice {
+    /// How bad it is.
+    pub severity: Severity,
+    /// What happened.
+    pub title: String,
+    /// Why, and the next step.
+    pub detail: String,
+}
+
+/// How bad something is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Severity {
+    /// It worked.
+    Done,
+    /// Worth knowing.
+    Info,
+    /// It goes on, but not as asked.
+    Warning,
+    /// It did not work.
+    Problem,
+}
+
+/// Joins engine and store.
+pub struct Controller {
+    backend: Box<dyn Backend>,
+    store: Store,
+    outbox: VecDeque<Write>,
+    questions: VecDeque<Query>,
+    engine: Engine,
+    conversations: HashMap<ChatId, Conversation>,
+    open: Option<ChatId>,
+    opening: Option<ChatId>,
+    saving: Option<Saving>,
+    notices: VecDeque<Notice>,
+    states: HashMap<String, Option<String>>,
+    utc_offset: Option<Receiver<Option<i64>>>,
+    utc_offset_secs: i64,
+    /// The list of chats.
+    pub library: Library,
+    /// The models.
+    pub shelf: Shelf,
+}
+
+impl Controller {
+    /// Joins a backend, a store and a shelf of models; `waker` is called when something has arrived.
+    pub fn new(backend: Box<dyn Backend>, store: Store, shelf: Shelf, waker: Waker) -> Self {
+        let mut library = Library::default();
+        library.refresh();
+        Self {
+            backend,
+            store,
+            outbox: VecDeque::new(),
+            questions: VecDeque::from([Query::State(store::state::LAST_CHAT.to_owned())]),
+            engine: Engine::Starting,
+            conversations: HashMap::new(),
+            open: None,
+            opening: None,
+            saving: None,
+            notices: VecDeque::new(),
+            states: HashMap::new(),
+            utc_offset: Some(ask_utc_offset(waker)),
+            utc_offset_secs: 0,
+            library,
+            shelf,
+        }
+    }
+
+    /// Takes events of the store that came before this controller.
+    pub fn take_early(&mut self, events: Vec<store::Event>) {
+        events.into_iter().for_each(|event| self.take(event));
+    }
+
+    /// Takes what has arrived from engine and store until `budget` is spent; says whether more may be waiting.
+    pub fn pump(&mut self, budget: Duration) -> bool {
+        let deadline = Instant::now() + budget;
+        self.engine = self.backend.engine();
+        if let Some(offset) = self.utc_offset.as_ref().and_then(|offset| offset.try_recv().ok()) {
+            self.utc_offset = None;
+            self.utc_offset_secs = offset.unwrap_or(0);
+        }
+        if let Some(change) = self.shelf.poll(self.backend.as_mut()) {
+            self.engine = self.backend.engine();
+            self.model_changed(change);
+        }
+        self.submit_waiting();
+        let mut more = false;
+        let mut writes = Vec::new();
+        for conversation in self.conversations.values_mut() {
+            let (new, unfinished) = conversation.drain(deadline);
+            writes.extend(new);
+            more |= unfinished;
+        }
+        self.write_all(writes);
+        more |= self.drain_store(deadline);
+        self.send_out();
+        let (open, opening) = (self.open, self.opening);
+        self.conversations
+            .retain(|id, kept| kept.answer.is_some() || Some(*id) == open || Some(*id) == opening);
+        more
+    }
+
+    /// State of the engine, as of the last pump.
+    pub fn engine(&self) -> &Engine {
+        &self.engine
+    }
+
+    /// Status of the engine, once it runs.
+    pub fn engine_status(&self) -> Option<&EngineStatus> {
+        match &self.engine {
+            Engine::Ready(status) => Some(status),
+            Engine::Starting | Engine::Failed(_) => None,
+        }
+    }
+
+    /// The model that answers.
+    pub fn model(&self) -> Option<&ModelStatus> {
+        self.shelf.chosen_status(self.engine_status())
+    }
+
+    /// The conversation shown; `None` for a new chat.
+    pub fn conversation(&self) -> Option<&Conversation> {
+        self.conversations.get(&self.open?)
+    }
+
+    /// Id of the chat shown or being opened; `None` for a new chat.
+    pub fn open_id(&self) -> Option<ChatId> {
+        self.opening.or(self.open)
+    }
+
+    /// Whether an answer is being written into this chat.
+    pub fn is_writing(&self, chat: ChatId) -> bool {
+        self.conversations.get(&chat).is_some_and(|conversation| conversation.answer.is_some())
+    }
+
+    /// Whether what is typed and answered reaches the disk; `None` until the store has said.
+    pub fn saving(&self) -> Option<&Saving> {
+        self.saving.as_ref()
+    }
+
+    /// Next notice for the user.
+    pub fn next_notice(&mut self) -> Option<Notice> {
+        self.notices.pop_front()
+    }
+
+    /// A value remembered by the store: outer `None` until it has answered.
+    pub fn remembered(&self, name: &str) -> Option<Option<&str>> {
+        self.states.get(name).map(Option::as_deref)
+    }
+
+    /// Asks the store for a remembered value.
+    pub fn recall(&mut self, name: &str) {
+        self.questions.push_back(Query::State(name.to_owned()));
+    }
+
+    /// Remembers a value across starts.
+    pub fn remember(&mut self, name: &str, value: &str) {
+        self.states.insert(name.to_owned(), Some(value.to_owned()).filter(|value| !value.is_empty()));
+        self.write_all([Write::SetState { name: name.to_owned(), value: value.to_owned() }]);
+    }
+
+    /// Seconds to add to UTC for local time.
+    pub fn utc_offset_secs(&self) -> i64 {
+        self.utc_offset_secs
+    }
+
+    /// Shows an empty chat; it is stored with its first message.
+    pub fn new_chat(&mut self) {
+        self.open = None;
+        self.opening = None;
+        self.remember(store::state::LAST_CHAT, "");
+    }
+
+    /// Opens a chat.
+    pub fn open_chat(&mut self, id: ChatId) {
+        if self.conversations.contains_key(&id) {
+            self.open = Some(id);
+            self.opening = None;
+        } else {
+            self.opening = Some(id);
+            self.questions.push_back(Query::Chat(id));
+        }
+        self.remember(store::state::LAST_CHAT, &id.0.to_string());
+    }
+
+    /// Sends a message into the chat shown; false (and nothing done) while an answer is running there or the text is blank.
+    pub fn send(&mut self, text: &str) -> bool {
+        let text = text.trim();
+        let Some(model) = self.model_to_ask().filter(|_| !text.is_empty()) else { return false };
+        let id = match self.open.filter(|_| self.opening.is_none()) {
+            Some(id) if self.is_writing(id) => return false,
+            Some(id) => id,
+            None => {
+                let chat = Chat::new(title_from(text), &*model);
+                let id = chat.id;
+                self.conversations.insert(id, Conversation::restore(chat, Vec::new()));
+                self.open_chat(id);
+                id
+            }
+        };
+        let Some(conversation) = self.conversations.get_mut(&id) else { return false };
+        let writes = conversation.ask(text.to_owned(), &model);
+        self.library.touch(&conversation.chat);
+        self.write_all(writes);
+        self.submit_waiting();
+        true
+    }
+
+    /// Asks again after an answer that failed.
+    pub fn retry(&mut self) {
+        let Some(conversation) = self.open.and_then(|id| self.conversations.get_mut(&id)) else { return };
+        let Some(failed) = conversation.messages.pop_if(|last| last.state == MessageState::Failed) else {
+            return;
+        };
+        let Some(question) = conversation.messages.pop() else { return };
+        let writes = vec![Write::DeleteMessage(failed.id), Write::DeleteMessage(question.id)];
+        self.write_all(writes);
+        self.send(&question.content);
+    }
+
+    /// Whether a message can be sent: some model is there or on its way.
+    pub fn can_send(&self) -> bool {
+        self.model_to_ask().is_some() && self.open.is_none_or(|id| !self.is_writing(id))
+    }
+
+    /// Stops the answer in the chat shown.
+    pub fn stop(&mut self) {
+        let Some(conversation) = self.open.and_then(|id| self.conversations.get_mut(&id)) else { return };
+        let writes = conversation.stop();
+        self.write_all(writes);
+    }
+
+    /// Renames a chat; a blank title changes nothing.
+    pub fn rename(&mut self, id: ChatId, title: &str) {
+        let title = title.trim();
+        if title.is_empty() {
+            return;
+        }
+        if let Some(conversation) = self.conversations.get_mut(&id) {
+            title.clone_into(&mut conversation.chat.title);
+        }
+        if let Some(chat) = self.library.chats.iter_mut().find(|chat| chat.id == id) {
+            title.clone_into(&mut chat.title);
+        }
+        self.write_all([Write::Rename { chat: id, title: title.to_owned() }]);
+        self.library.refresh();
+    }
+
+    /// Deletes a chat; an answer being written into it is cancelled.
+    pub fn delete(&mut self, id: ChatId) {
+        self.conversations.remove(&id);
+        self.library.remove(id);
+        if self.open_id() == Some(id) {
+            self.new_chat();
+        }
+        self.write_all([Write::DeleteChat(id)]);
+        self.library.refresh();
+    }
+
+    /// Looks for chats whose title holds `text`.
+    pub fn search(&mut self, text: &str) {
+        if self.library.search != text {
+            text.clone_into(&mut self.library.search);
+            self.library.refresh();
+        }
+    }
+
+    /// Chooses a model of the shelf.
+    pub fn choose_model(&mut self, choice: &Choice) {
+        let status = match &self.engine {
+            Engine::Ready(status) => Some(status),
+            Engine::Starting | Engine::Failed(_) => None,
+        };
+        if let Some(change) = self.shelf.choose(choice, status) {
+            self.model_changed(change);
+        }
+    }
+
+    /// Adds a model file to the shelf and chooses it.
+    pub fn open_model(&mut self, path: &Path) {
+        let choice = self.shelf.add(path);
+        self.choose_model(&choice);
+    }
+
+    /// Frees a resident model that is not the chosen one.
+    pub fn unload_model(&mut self, id: &str) {
+        if self.shelf.chosen.as_deref() != Some(id) {
+            self.backend.unload(id);
+        }
+    }
+
+    /// Id of the model that the next message goes to: the chosen one, else the one on its way.
+    fn model_to_ask(&self) -> Option<String> {
+        let coming = self.shelf.loading.as_ref().map(|loading| loading.choice.id.clone());
+        coming.or_else(|| self.model().map(|model| model.id.clone()))
+    }
+
+    fn model_changed(&mut self, change: Change) {
+        match change {
+            Change::Loaded(id) => {
+                let path = self
+                    .shelf
+                    .choices
+                    .iter()
+                    .find(|choice| choice.id == id)
+                    .map(|choice| choice.path.clone());
+                if let Some(path) = path {
+                    self.remember(LAST_MODEL, &path.to_string_lossy());
+                }
+            }
+            Change::Refused(refusal) => {
+                let mut writes = Vec::new();
+                for conversation in self.conversations.values_mut() {
+                    let waiting = conversation.answer.as_ref().is_some_and(|answer| !answer.submitted());
+                    if waiting {
+                        writes
+                            .extend(conversation.finish(MessageState::Failed, Some(refusal.problem.clone())));
+                    }
+                }
+                self.write_all(writes);
+            }
+        }
+    }
+
+    /// Hands answers that waited for a model to the engine.
+    fn submit_waiting(&mut self) {
+        let Some(model) = self.model().map(|model| model.id.clone()) else { return };
+        if self.shelf.loading.is_some() {
+            return;
+        }
+        let mut writes = Vec::new();
+        for conversation in self.conversations.values_mut() {
+            let Some(answer) = conversation.answer.as_ref().filter(|answer| !answer.submitted()) else {
+                continue;
+            };
+            // A load that was replaced by another leaves its question to the model that came.
+            let model = if answer.model == model { answer.model.clone() } else { model.clone() };
+            match self.backend.submit(conversation.request(&model)) {
+                Ok(generation) => conversation.submitted(generation),
+                Err(err) => writes.extend(conversation.finish(MessageState::Failed, Some(err.to_string()))),
+            }
+        }
+        self.write_all(writes);
+    }
+
+    fn drain_store(&mut self, deadline: Instant) -> bool {
+        while let Some(event) = self.store.try_next() {
+            self.take(event);
+            if Instant::now() >= deadline {
+                return true;
+            }
+        }
+        false
+    }
+
+    fn take(&mut self, event: store::Event) {
+        match event {
+            store::Event::Opened(saving) | store::Event::Saving(saving) => self.saving_changed(saving),
+            store::Event::SetAside { kept_at, problem } => self.notices.push_back(Notice {
+                severity: Severity::Warning,
+                title: "The chat database could not be read".to_owned(),
+                detail: format!("{problem}. It is kept at {} and an empty one was begun.", kept_at.display()),
+            }),
+            store::Event::Interrupted { .. } | store::Event::Saved(_) => {}
+            store::Event::Chats { search, chats, total, .. } => self.library.take(&search, chats, total),
+            store::Event::Chat { chat, messages } => self.chat_arrived(chat, messages),
+            store::Event::ChatMissing(id) => {
+                if self.opening == Some(id) {
+                    self.opening = None;
+                }
+                self.library.refresh();
+            }
+            store::Event::State { name, value } => {
+                let last_chat =
+                    (name == store::state::LAST_CHAT).then(|| value.as_deref()?.parse().ok()).flatten();
+                if let Some(id) = last_chat.filter(|_| self.open_id().is_none()) {
+                    self.open_chat(ChatId(id));
+                }
+                self.states.entry(name).or_insert(value);
+            }
+            store::Event::Refused(refused) => self.notices.push_back(Notice {
+                severity: Severity::Problem,
+                title: "A change could not be saved".to_owned(),
+                detail: refused.to_string(),
+            }),
+            store::Event::QueryFailed(problem) => self.notices.push_back(Notice {
+                severity: Severity::Problem,
+                title: "Chats could not be read".to_owned(),
+                detail: problem,
+            }),
+        }
+    }
+
+    fn chat_arrived(&mut self, chat: Chat, messages: Vec<store::Message>) {
+        if self.opening != Some(chat.id) {
+            return;
+        }
+        self.opening = None;
+        self.open = Some(chat.id);
+        // What is in memory is newer than what was asked for.
+        self.conversations.entry(chat.id).or_insert_with(|| Conversation::restore(chat, messages));
+    }
+
+    fn saving_changed(&mut self, saving: Saving) {
+        let before = self.saving.replace(saving.clone());
+        let was_failing = matches!(before, Some(Saving::No { .. }));
+        match saving {
+            Saving::No { reason, .. } if !was_failing => self.notices.push_back(Notice {
+                severity: Severity::Problem,
+                title: "Chats are not being saved".to_owned(),
+                detail: format!(
+                    "{}. They stay in memory and saving is tried again.",
+                    reason.trim_end_matches('.')
+                ),
+            }),
+            Saving::Yes if was_failing => self.notices.push_back(Notice {
+                severity: Severity::Done,
+                title: "Chats are saved again".to_owned(),
+                detail: String::new(),
+            }),
+            Saving::No { .. } | Saving::Yes => {}
+        }
+    }
+
+    fn write_all(&mut self, writes: impl IntoIterator<Item = Write>) {
+        self.outbox.extend(writes);
+        self.send_out();
+    }
+
+    /// Hands writes and questions to the store in order; what it cannot take now stays for the next time.
+    fn send_out(&mut self) {
+        while let Some(write) = self.outbox.front() {
+            if self.store.write(write.clone()).is_err() {
+                return;
+            }
+            self.outbox.pop_front();
+        }
+        self.questions.extend(self.library.question());
+        while let Some(question) = self.questions.front() {
+            if self.store.ask(question.clone()).is_err() {
+                return;
+            }
+            self.questions.pop_front();
+        }
+    }
+}
+
+/// A title from the first line of a message, cut at a word.
+fn title_from(text: &str) -> String {
+    let line = text.lines().map(str::trim).find(|line| !line.is_empty()).unwrap_or("New chat");
+    if line.chars().count() <= TITLE_CHARS {
+        return line.to_owned();
+    }
+    let cut: String = line.chars().take(TITLE_CHARS).collect();
+    let words = cut.rsplit_once(' ').map_or(cut.as_str(), |(words, _)| words);
+    format!("{words}…")
+}
+
+fn ask_utc_offset(waker: Waker) -> Receiver<Option<i64>> {
+    let (sender, receiver) = channel();
+    let wake = Arc::clone(&waker);
+    let spawned = std::thread::Builder::new().name("clock".to_owned()).spawn(move || {
+        if sender.send(clock::utc_offset_secs()).is_ok() {
+            wake();
+        }
+    });
+    // Without the thread the list is grouped by days of UTC.
+    drop(spawned);
+    receiver
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_title_is_the_first_line_cut_at_a_word() {
+        assert_eq!(title_from("\n  Short one \nmore"), "Short one");
+        let long = title_from(&"word ".repeat(40));
+        assert!(long.ends_with("word…") && long.chars().count() <= TITLE_CHARS + 1, "{long}");
+        assert_eq!(title_from(&"x".repeat(100)).chars().count(), TITLE_CHARS + 1);
+    }
+}

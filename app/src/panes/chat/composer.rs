@@ -1,0 +1,235 @@
+//! The composer: text, model picker, context gauge, Send or Stop.
+
+use eframe::egui::accesskit::Role;
+use eframe::egui::{
+    Color32, CornerRadius, CursorIcon, Frame, Id, Key, KeyboardShortcut, Margin, Modifiers, Popup, Rect,
+    RectAlign, Response, RichText, ScrollArea, Sense, Stroke, StrokeKind, TextEdit, Ui, UiBuilder, Vec2,
+    WidgetInfo, pos2, vec2,
+};
+
+use crate::chat::{Controller, label};
+use crate::shell::{Command, Metrics, words};
+use crate::theme::{self, Text, Tokens, icons};
+use crate::ui::{self, MenuItem};
+
+/// Most lines before the text scrolls.
+const MAX_LINES: f32 = 8.0;
+/// Everything but the text: padding, gap and the row of controls.
+const FRAME_HEIGHT: f32 = 62.0;
+
+/// Id of the message field, for shortcuts.
+pub fn message_id() -> Id {
+    Id::unique("message")
+}
+
+/// Height for a draft in a composer of `width`.
+pub fn height(ui: &Ui, metrics: &Metrics, draft: &str, width: f32) -> f32 {
+    let line = Text::Chat.line_height();
+    let text = if metrics.short || draft.is_empty() {
+        line
+    } else {
+        // A trailing line break has no glyphs yet, but the cursor stands on the new line.
+        let galley = Text::Chat.wrapped(ui, draft, Color32::PLACEHOLDER, width - 34.0);
+        galley.size().y.clamp(line, MAX_LINES * line)
+    };
+    FRAME_HEIGHT + text
+}
+
+/// Draws the composer into `rect`.
+pub fn show(
+    ui: &mut Ui,
+    rect: Rect,
+    controller: &Controller,
+    draft: &mut String,
+    commands: &mut Vec<Command>,
+) {
+    let tokens = theme::tokens(ui.ctx());
+    let focused = ui.memory(|memory| memory.has_focus(message_id()));
+    let edge = if focused { tokens.focus } else { tokens.border_input };
+    ui.painter().rect(rect, theme::R5, tokens.surface, Stroke::new(1.0, edge), StrokeKind::Inside);
+    let writing = controller.conversation().is_some_and(|conversation| conversation.answer.is_some());
+    let can_send = controller.can_send() && !draft.trim().is_empty();
+    let enter = KeyboardShortcut::new(Modifiers::NONE, Key::Enter);
+    if focused && ui.input_mut(|input| input.consume_shortcut(&enter)) && can_send {
+        commands.push(Command::Send(std::mem::take(draft)));
+    }
+    let text =
+        Rect::from_min_max(rect.min + vec2(17.0, 13.0), pos2(rect.right() - 17.0, rect.bottom() - 49.0));
+    message_field(ui, text, controller, writing, draft);
+    let row = Rect::from_min_max(pos2(rect.left() + 9.0, rect.bottom() - 41.0), rect.max - vec2(13.0, 9.0));
+    model_picker(ui, row, controller, commands);
+    let send = Rect::from_min_size(pos2(row.right() - 32.0, row.top()), Vec2::splat(32.0));
+    if writing {
+        let stopping =
+            controller.conversation().and_then(|c| c.answer.as_ref()).is_some_and(|answer| answer.stopping());
+        if stop_button(ui, &tokens, send).clicked() && !stopping {
+            commands.push(Command::Stop);
+        }
+    } else if send_button(ui, &tokens, send, can_send).clicked() && can_send {
+        commands.push(Command::Send(std::mem::take(draft)));
+    }
+    context_gauge(ui, &tokens, pos2(send.left() - 12.0, row.center().y), controller);
+}
+
+fn message_field(ui: &mut Ui, rect: Rect, controller: &Controller, writing: bool, draft: &mut String) {
+    let tokens = theme::tokens(ui.ctx());
+    let name = controller.model().map(|model| label(&model.id).to_owned());
+    let name =
+        name.or_else(|| controller.shelf.loading.as_ref().map(|loading| loading.choice.label().to_owned()));
+    let hint = match (writing, name) {
+        (true, _) => "Write the next message, or press Esc to stop".to_owned(),
+        (false, Some(name)) => format!("Message {name}"),
+        (false, None) => "Message".to_owned(),
+    };
+    let builder = UiBuilder::new().max_rect(rect).scope_id(Id::unique("composer"));
+    ui.scope_builder(builder, |ui| {
+        ui.set_clip_rect(ui.clip_rect().intersect(rect.expand2(vec2(4.0, 2.0))));
+        ScrollArea::vertical().max_height(rect.height()).auto_shrink(false).show(ui, |ui| {
+            let mut layouter = |ui: &Ui, text: &dyn eframe::egui::TextBuffer, width: f32| {
+                Text::Chat.wrapped(ui, text.as_str(), tokens.text, width)
+            };
+            let edit = TextEdit::multiline(draft)
+                .id(message_id())
+                .font(Text::Chat.font())
+                .layouter(&mut layouter)
+                .hint_text(
+                    RichText::new(hint).font(Text::Chat.font()).line_height(Some(24.0)).color(tokens.text3),
+                )
+                .frame(Frame::NONE)
+                .margin(Margin::ZERO)
+                .desired_rows(1)
+                .desired_width(f32::INFINITY)
+                .return_key(KeyboardShortcut::new(Modifiers::SHIFT, Key::Enter));
+            let response = ui.add(edit);
+            ui.ctx().accesskit_node_builder(response.id, |node| node.set_label("Message"));
+        });
+    });
+}
+
+fn model_picker(ui: &mut Ui, row: Rect, controller: &Controller, commands: &mut Vec<Command>) {
+    let tokens = theme::tokens(ui.ctx());
+    let word = picker_word(controller);
+    let galley = Text::Button.line(ui, &word, Color32::PLACEHOLDER, (row.width() - 220.0).max(80.0));
+    let width = 30.0 + galley.size().x + 28.0;
+    let rect = Rect::from_min_size(pos2(row.left(), row.top() + 2.0), vec2(width, 28.0));
+    let button = ui.interact(rect, Id::unique("model picker"), Sense::click());
+    let name = format!("Model: {word}");
+    button.widget_info(|| WidgetInfo::labeled(Role::ComboBox, true, &name));
+    let open = Popup::is_id_open(ui.ctx(), Popup::default_response_id(&button));
+    if button.hovered() || open {
+        let fill = if open { tokens.active } else { tokens.hover };
+        ui.painter().rect_filled(rect, CornerRadius::same(theme::R2), fill);
+    }
+    let color = if button.hovered() || open { tokens.text } else { tokens.text2 };
+    ui::icon(ui.painter(), icons::CUBE, pos2(rect.left() + 16.0, rect.center().y), 16.0, color);
+    let text_right = rect.left() + 29.0 + galley.size().x;
+    ui.painter().galley(
+        pos2(rect.left() + 29.0, rect.center().y - galley.size().y / 2.0).round(),
+        galley,
+        color,
+    );
+    ui::icon(ui.painter(), icons::CARET_DOWN, pos2(text_right + 13.0, rect.center().y), 12.0, color);
+    ui::focus_ring(ui, &button, theme::R2);
+    let menu = Popup::menu(&button).align(RectAlign::TOP_START).frame(ui::menu_frame(ui)).gap(6.0);
+    menu.show(|ui| picker_menu(ui, controller, commands));
+}
+
+fn picker_word(controller: &Controller) -> String {
+    if let Some(loading) = &controller.shelf.loading {
+        let part = loading.done_bytes as f64 / loading.total_bytes.max(1) as f64;
+        let done =
+            if loading.total_bytes > 0 { format!(", {}", words::percent(part)) } else { String::new() };
+        return format!("Loading {}{done}", loading.choice.label());
+    }
+    controller.model().map_or_else(|| "Choose a model".to_owned(), |model| label(&model.id).to_owned())
+}
+
+fn picker_menu(ui: &mut Ui, controller: &Controller, commands: &mut Vec<Command>) {
+    let tokens = theme::tokens(ui.ctx());
+    ui.spacing_mut().item_spacing.y = 0.0;
+    let resident = controller.engine_status().map(|status| status.models.as_slice()).unwrap_or_default();
+    let chosen = controller.shelf.chosen.as_deref();
+    for choice in &controller.shelf.choices {
+        let loaded = resident.iter().any(|model| model.id == choice.id);
+        let note = if loaded {
+            "loaded".to_owned()
+        } else if choice.bytes > 0 {
+            words::bytes(choice.bytes)
+        } else {
+            String::new()
+        };
+        let is_chosen = chosen == Some(choice.id.as_str());
+        let item = MenuItem::new(icons::CUBE, choice.label()).checked(is_chosen).note(&note).width(300.0);
+        let item = ui.add(item).on_hover_text(choice.path.to_string_lossy());
+        if item.clicked() && !is_chosen {
+            commands.push(Command::ChooseModel(choice.clone()));
+        }
+    }
+    if !controller.shelf.choices.is_empty() {
+        divider(ui, &tokens);
+    }
+    if ui.add(MenuItem::new(icons::FOLDER_OPEN, "Open file…").width(300.0)).clicked() {
+        commands.push(Command::PickModelFile);
+    }
+    for model in resident.iter().filter(|model| Some(model.id.as_str()) != chosen) {
+        let word = format!("Unload {}", label(&model.id));
+        let note = words::bytes(model.weight_bytes);
+        if ui.add(MenuItem::new(icons::EJECT, &word).note(&note).width(300.0)).clicked() {
+            commands.push(Command::UnloadModel(model.id.clone()));
+        }
+    }
+}
+
+fn divider(ui: &mut Ui, tokens: &Tokens) {
+    let (rect, _) = ui.allocate_exact_size(vec2(300.0, 9.0), Sense::hover());
+    let line = Rect::from_min_size(rect.min + vec2(0.0, 4.0), vec2(rect.width(), 1.0));
+    ui.painter().rect_filled(line, 0, tokens.border);
+}
+
+fn context_gauge(ui: &mut Ui, tokens: &Tokens, right: eframe::egui::Pos2, controller: &Controller) {
+    let Some(model) = controller.model() else { return };
+    let used = controller.conversation().map_or(0, |conversation| conversation.context_tokens());
+    let level = used as f32 / model.context.max(1) as f32;
+    let text = words::percent(f64::from(level));
+    let color = if level > 0.8 { ui::level_color(tokens, level) } else { tokens.text2 };
+    let galley = Text::MonoSmall.line(ui, &text, color, 60.0);
+    let left = right.x - galley.size().x - 22.0;
+    let rect = Rect::from_min_max(pos2(left, right.y - 14.0), pos2(right.x, right.y + 14.0));
+    let response = ui.interact(rect, Id::unique("context gauge"), Sense::hover());
+    response.widget_info(|| WidgetInfo::labeled(Role::Label, true, format!("Context used: {text}")));
+    ui::gauge(ui.painter(), tokens, pos2(left + 8.0, right.y), level);
+    ui.painter().galley(pos2(left + 22.0, right.y - galley.size().y / 2.0).round(), galley, color);
+    let tip = format!(
+        "{} of {} tokens of context. When it is full, start a new chat.",
+        words::count(u64::from(used)),
+        words::count(model.context as u64)
+    );
+    response.on_hover_text(tip);
+}
+
+fn send_button(ui: &Ui, tokens: &Tokens, rect: Rect, enabled: bool) -> Response {
+    let sense = if enabled { Sense::click() } else { Sense::hover() };
+    let response = ui.interact(rect, Id::unique("send"), sense);
+    response.widget_info(|| WidgetInfo::labeled(Role::Button, enabled, "Send"));
+    let fill = match (enabled, response.is_pointer_button_down_on(), response.hovered()) {
+        (false, _, _) => tokens.active,
+        (true, true, _) => tokens.accent_press,
+        (true, false, true) => tokens.accent_hover,
+        (true, false, false) => tokens.accent,
+    };
+    ui.painter().rect_filled(rect, theme::R3, fill);
+    let color = if enabled { tokens.on_accent } else { tokens.disabled };
+    ui::icon(ui.painter(), icons::ARROW_UP, rect.center(), 18.0, color);
+    ui::focus_ring(ui, &response, theme::R3);
+    ui::tip(response, "Send", &["Enter"]).on_hover_cursor(CursorIcon::Default)
+}
+
+fn stop_button(ui: &Ui, tokens: &Tokens, rect: Rect) -> Response {
+    let response = ui.interact(rect, Id::unique("stop"), Sense::click());
+    response.widget_info(|| WidgetInfo::labeled(Role::Button, true, "Stop"));
+    let fill = if response.hovered() { tokens.text2 } else { tokens.text };
+    ui.painter().rect_filled(rect, theme::R3, fill);
+    ui.painter().rect_filled(Rect::from_center_size(rect.center(), Vec2::splat(10.0)), 1.0, tokens.bg_base);
+    ui::focus_ring(ui, &response, theme::R3);
+    ui::tip(response, "Stop", &["Esc"])
+}

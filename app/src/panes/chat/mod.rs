@@ -1,0 +1,219 @@
+//! The chat page: list, header, messages, composer.
+
+mod composer;
+mod list;
+mod message;
+mod transcript;
+mod welcome;
+
+use eframe::egui::{
+    Align, Area, Id, Key, Layout, Modifiers, Order, Popup, Rect, RectAlign, Sense, Ui, UiBuilder, pos2, vec2,
+};
+
+use crate::chat::Controller;
+use crate::shell::{Command, Metrics, Regions};
+use crate::theme::{self, Text, icons};
+use crate::ui::{self, IconButton, MenuItem, Problem};
+use transcript::Transcript;
+
+pub use composer::message_id;
+pub use list::search_id;
+
+/// What the page remembers between passes.
+#[derive(Default)]
+pub struct ChatPane {
+    /// Text in the composer.
+    pub draft: String,
+    /// Text in the search field.
+    pub search: String,
+    /// Whether the list is shown where it is a sheet.
+    pub list_open: bool,
+    /// The column of messages.
+    pub transcript: Transcript,
+}
+
+impl ChatPane {
+    /// Draws the page.
+    pub fn show(
+        &mut self,
+        ui: &mut Ui,
+        regions: &Regions,
+        metrics: &Metrics,
+        controller: &Controller,
+        commands: &mut Vec<Command>,
+    ) {
+        let tokens = theme::tokens(ui.ctx());
+        self.keys(ui, controller, commands);
+        ui.painter().rect_filled(regions.header.union(regions.content), 0, tokens.bg_base);
+        if let Some(rect) = regions.list {
+            list::show(ui, rect, controller, &mut self.search, commands);
+        }
+        header(ui, regions.header, metrics, controller, commands);
+        self.content(ui, regions.content, metrics, controller, commands);
+        if metrics.list_is_sheet && self.list_open {
+            self.sheet(ui, regions.page, metrics, controller, commands);
+        }
+    }
+
+    fn keys(&mut self, ui: &Ui, controller: &Controller, commands: &mut Vec<Command>) {
+        let ctx = ui.ctx();
+        let over = Popup::is_any_open(ctx);
+        let pressed = |modifiers, key| ctx.input_mut(|input| input.consume_key(modifiers, key));
+        if pressed(Modifiers::COMMAND, Key::N) {
+            commands.push(Command::NewChat);
+        }
+        if pressed(Modifiers::COMMAND, Key::F) {
+            commands.push(Command::FocusSearch);
+        }
+        if pressed(Modifiers::NONE, Key::F6) {
+            let in_composer = ctx.memory(|memory| memory.has_focus(message_id()));
+            commands.push(if in_composer { Command::FocusSearch } else { Command::FocusComposer });
+        }
+        let writing = controller.conversation().is_some_and(|conversation| conversation.answer.is_some());
+        let searching = ctx.memory(|memory| memory.has_focus(search_id()));
+        if self.list_open && !over && pressed(Modifiers::NONE, Key::Escape) {
+            self.list_open = false;
+        } else if writing && !over && !searching && pressed(Modifiers::NONE, Key::Escape) {
+            commands.push(Command::Stop);
+        }
+    }
+
+    fn content(
+        &mut self,
+        ui: &mut Ui,
+        rect: Rect,
+        metrics: &Metrics,
+        controller: &Controller,
+        commands: &mut Vec<Command>,
+    ) {
+        let width = metrics.column + 24.0;
+        let height = composer::height(ui, metrics, &self.draft, width);
+        let bottom = rect.bottom() - if metrics.short { 8.0 } else { 16.0 };
+        let left = (rect.center().x - width / 2.0).round();
+        let composer = Rect::from_min_max(pos2(left, bottom - height), pos2(left + width, bottom));
+        let mut messages = Rect::from_min_max(rect.min, pos2(rect.right(), composer.top() - 8.0));
+        if let Some(refusal) = &controller.shelf.refusal {
+            let top = refusal_card(ui, controller, refusal, composer, commands);
+            messages.max.y = top - 8.0;
+        }
+        match controller.conversation() {
+            Some(conversation) => self.transcript.show(ui, messages, conversation, metrics.column, commands),
+            None if controller.open_id().is_some() => {}
+            None => welcome::show(ui, messages, controller, metrics.column, commands),
+        }
+        composer::show(ui, composer, controller, &mut self.draft, commands);
+    }
+
+    fn sheet(
+        &mut self,
+        ui: &Ui,
+        page: Rect,
+        metrics: &Metrics,
+        controller: &Controller,
+        commands: &mut Vec<Command>,
+    ) {
+        let tokens = theme::tokens(ui.ctx());
+        let area = Area::new(Id::unique("chats sheet"))
+            .order(Order::Middle)
+            .fixed_pos(page.min)
+            .accessible_name("Chats");
+        let mut close = false;
+        area.show(ui.ctx(), |ui| {
+            ui.set_clip_rect(page);
+            let scrim = ui.interact(page, Id::unique("chats scrim"), Sense::click());
+            ui.painter().rect_filled(page, 0, tokens.scrim);
+            let before = commands.len();
+            list::show(
+                ui,
+                Rect::from_min_size(page.min, vec2(metrics.list, page.height())),
+                controller,
+                &mut self.search,
+                commands,
+            );
+            let chosen = commands[before..]
+                .iter()
+                .any(|command| matches!(command, Command::OpenChat(_) | Command::NewChat));
+            close = chosen
+                || scrim.clicked()
+                    && !ui.rect_contains_pointer(Rect::from_min_size(
+                        page.min,
+                        vec2(metrics.list, page.height()),
+                    ));
+        });
+        self.list_open &= !close;
+    }
+}
+
+fn header(ui: &mut Ui, rect: Rect, metrics: &Metrics, controller: &Controller, commands: &mut Vec<Command>) {
+    let tokens = theme::tokens(ui.ctx());
+    ui::line_below(ui.painter(), rect, tokens.border);
+    let inner =
+        Rect::from_min_max(pos2(rect.left() + 20.0, rect.top()), pos2(rect.right() - 16.0, rect.bottom()));
+    ui.scope_builder(UiBuilder::new().max_rect(inner).layout(Layout::right_to_left(Align::Center)), |ui| {
+        if let Some(conversation) = controller.conversation() {
+            let chat = conversation.chat.id;
+            let button =
+                ui::tip(ui.add(IconButton::new(icons::DOTS_THREE, "Menu of this chat")), "More", &[]);
+            let frame = ui::menu_frame(ui);
+            Popup::menu(&button).align(RectAlign::BOTTOM_END).frame(frame).show(|ui| {
+                ui.spacing_mut().item_spacing.y = 0.0;
+                if ui.add(MenuItem::new(icons::PENCIL, "Rename")).clicked() {
+                    commands.push(Command::AskRename(chat));
+                }
+                if ui.add(MenuItem::new(icons::TRASH, "Delete").danger()).clicked() {
+                    commands.push(Command::AskDelete(chat));
+                }
+            });
+        }
+        if metrics.list_is_sheet {
+            let button = ui.add(IconButton::new(icons::NOTE_PENCIL, "New chat"));
+            if ui::tip(button, "New chat", &["Ctrl", "N"]).clicked() {
+                commands.push(Command::NewChat);
+            }
+        }
+        ui.with_layout(Layout::left_to_right(Align::Center), |ui| {
+            if metrics.list_is_sheet
+                && ui::tip(ui.add(IconButton::new(icons::SIDEBAR, "Show chats")), "Show chats", &[]).clicked()
+            {
+                commands.push(Command::ToggleList);
+            }
+            let title = controller.conversation().map_or("New chat", |conversation| &conversation.chat.title);
+            ui::label(ui, Text::Heading, tokens.text, title);
+        });
+    });
+}
+
+/// Draws why a model was refused above the composer; gives the upper edge.
+fn refusal_card(
+    ui: &mut Ui,
+    controller: &Controller,
+    refusal: &crate::chat::Refusal,
+    composer: Rect,
+    commands: &mut Vec<Command>,
+) -> f32 {
+    let id = Id::unique("refusal height");
+    let height = ui.data(|data| data.get_temp::<f32>(id)).unwrap_or(150.0);
+    let rect = Rect::from_min_max(
+        pos2(composer.left() + 12.0, composer.top() - 8.0 - height),
+        composer.max - vec2(12.0, 0.0),
+    );
+    let title = format!("{} cannot be loaded", refusal.choice.label());
+    let inner = ui.scope_builder(UiBuilder::new().max_rect(rect), |ui| {
+        let problem = Problem { title: &title, detail: &refusal.problem, action: Some("Open file…") };
+        (ui::problem_card(ui, &problem), ui.min_rect().height())
+    });
+    let (output, real) = inner.inner;
+    if real != height {
+        ui.data_mut(|data| data.insert_temp(id, real));
+        ui.ctx().request_repaint();
+    }
+    if output.action {
+        commands.push(Command::PickModelFile);
+    }
+    if output.copy {
+        let lane = controller.engine_status().map_or("no engine", |status| status.lane);
+        let path = refusal.choice.path.display();
+        commands.push(Command::Copy(format!("{title}\nfile: {path}\n{}\nlane: {lane}", refusal.problem)));
+    }
+    rect.top()
+}

@@ -1,0 +1,3 @@
+//! The pages of the window. A pane reads the controller, draws, and sends commands; it changes nothing itself.
+
+pub mod chat;

@@ -1,0 +1,109 @@
+//! Menu items. The menu itself is `egui::Popup`, which brings arrow keys, Esc and closing.
+
+use eframe::egui::accesskit::Role;
+use eframe::egui::{Frame, Margin, Response, Sense, Stroke, Ui, Widget, WidgetInfo, pos2, vec2};
+
+use super::{focus_ring_inside, icon};
+use crate::theme::{self, Elevation, Text};
+
+/// The frame of a menu.
+pub fn menu_frame(ui: &Ui) -> Frame {
+    let tokens = theme::tokens(ui.ctx());
+    Frame::NONE
+        .fill(tokens.raised)
+        .stroke(Stroke::new(1.0, tokens.border_strong))
+        .corner_radius(theme::R3)
+        .inner_margin(Margin::same(4))
+        .shadow(theme::shadow(&tokens, Elevation::Menu))
+}
+
+/// A line of a menu, 28 px high.
+#[must_use]
+pub struct MenuItem<'a> {
+    word: &'a str,
+    glyph: char,
+    danger: bool,
+    checked: bool,
+    note: &'a str,
+    width: f32,
+}
+
+impl<'a> MenuItem<'a> {
+    /// An item with an icon.
+    pub fn new(glyph: char, word: &'a str) -> Self {
+        Self { word, glyph, danger: false, checked: false, note: "", width: 140.0 }
+    }
+
+    /// One that destroys something.
+    pub fn danger(mut self) -> Self {
+        self.danger = true;
+        self
+    }
+
+    /// The chosen one of several.
+    pub fn checked(mut self, checked: bool) -> Self {
+        self.checked = checked;
+        self
+    }
+
+    /// With a remark at the right.
+    pub fn note(mut self, note: &'a str) -> Self {
+        self.note = note;
+        self
+    }
+
+    /// Width of the menu.
+    pub fn width(mut self, width: f32) -> Self {
+        self.width = width;
+        self
+    }
+}
+
+impl Widget for MenuItem<'_> {
+    fn ui(self, ui: &mut Ui) -> Response {
+        let tokens = theme::tokens(ui.ctx());
+        let (rect, response) = ui.allocate_exact_size(vec2(self.width, 28.0), Sense::click());
+        let role = if self.checked { Role::MenuItemRadio } else { Role::MenuItem };
+        response.widget_info(|| WidgetInfo::selected(role, true, self.checked, self.word));
+        if response.hovered() || response.has_focus() {
+            ui.painter().rect_filled(rect, theme::R2, tokens.active);
+        }
+        let color = if self.danger { tokens.danger } else { tokens.text };
+        icon(
+            ui.painter(),
+            self.glyph,
+            rect.left_center() + vec2(16.0, 0.0),
+            16.0,
+            if self.danger { color } else { tokens.text2 },
+        );
+        let mut right = rect.right() - 8.0;
+        if self.checked {
+            icon(
+                ui.painter(),
+                theme::icons::CHECK,
+                pos2(right - 8.0, rect.center().y),
+                16.0,
+                tokens.accent_text,
+            );
+            right -= 24.0;
+        }
+        if !self.note.is_empty() {
+            let galley = Text::MonoSmall.line(ui, self.note, tokens.text3, 120.0);
+            right -= galley.size().x;
+            ui.painter().galley(
+                pos2(right, rect.center().y - galley.size().y / 2.0).round(),
+                galley,
+                tokens.text3,
+            );
+            right -= 12.0;
+        }
+        let galley = Text::Body.line(ui, self.word, color, right - rect.left() - 32.0);
+        ui.painter().galley(
+            pos2(rect.left() + 32.0, rect.center().y - galley.size().y / 2.0).round(),
+            galley,
+            color,
+        );
+        focus_ring_inside(ui, &response, theme::R2);
+        response
+    }
+}

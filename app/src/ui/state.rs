@@ -1,0 +1,72 @@
+//! What a panel shows when it has nothing, and when something went wrong.
+
+use eframe::egui::{Align, Frame, Layout, Margin, Sense, Stroke, Ui, vec2};
+
+use super::{Button, Kind, icon, icon_filled, label, paragraph};
+use crate::theme::{self, Text, icons};
+
+/// An icon, a strong line and a small line, centred in what is left of the panel.
+pub fn empty_state(ui: &mut Ui, glyph: char, strong: &str, small: &str) {
+    let tokens = theme::tokens(ui.ctx());
+    let room = ui.available_height();
+    ui.add_space(((room - 100.0) / 2.0).max(0.0));
+    ui.vertical_centered(|ui| {
+        ui.spacing_mut().item_spacing.y = 4.0;
+        let (rect, _) = ui.allocate_exact_size(vec2(28.0, 28.0), Sense::hover());
+        icon(ui.painter(), glyph, rect.center(), 24.0, tokens.text3);
+        ui.add_space(8.0);
+        label(ui, Text::Strong, tokens.text, strong);
+        for line in small.lines() {
+            label(ui, Text::Small, tokens.text3, line);
+        }
+    });
+}
+
+/// Something that went wrong, with its next step.
+pub struct Problem<'a> {
+    /// What happened.
+    pub title: &'a str,
+    /// Why, with file, field, expected and found.
+    pub detail: &'a str,
+    /// Verb of the next step, if the window can do it.
+    pub action: Option<&'a str>,
+}
+
+/// What the user chose on a problem card.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct ProblemOutput {
+    /// The next step.
+    pub action: bool,
+    /// Copy the details.
+    pub copy: bool,
+}
+
+/// A problem in a card over the whole width.
+pub fn problem_card(ui: &mut Ui, problem: &Problem<'_>) -> ProblemOutput {
+    let tokens = theme::tokens(ui.ctx());
+    let mut output = ProblemOutput::default();
+    Frame::NONE
+        .fill(tokens.danger_soft)
+        .stroke(Stroke::new(1.0, tokens.danger))
+        .corner_radius(theme::R4)
+        .inner_margin(Margin::same(16))
+        .show(ui, |ui| {
+            ui.set_width(ui.available_width());
+            ui.spacing_mut().item_spacing = vec2(8.0, 8.0);
+            ui.horizontal(|ui| {
+                let (rect, _) = ui.allocate_exact_size(vec2(18.0, 20.0), Sense::hover());
+                icon_filled(ui.painter(), icons::X_CIRCLE, rect.center(), 18.0, tokens.danger);
+                label(ui, Text::Strong, tokens.text, problem.title);
+            });
+            paragraph(ui, Text::Body, tokens.text2, problem.detail);
+            ui.add_space(4.0);
+            ui.with_layout(Layout::left_to_right(Align::Center), |ui| {
+                ui.set_height(28.0);
+                if let Some(action) = problem.action {
+                    output.action = ui.add(Button::new(Kind::Secondary, action)).clicked();
+                }
+                output.copy = ui.add(Button::new(Kind::Ghost, "Copy details").icon(icons::COPY)).clicked();
+            });
+        });
+    output
+}

@@ -1,0 +1,141 @@
+//! Toasts at the lower right: at most three; problems stay until closed, others go after five seconds unless under the pointer.
+
+use std::time::Duration;
+
+use eframe::egui::accesskit::Role;
+use eframe::egui::{Align, Align2, Area, Context, Frame, Id, Layout, Margin, Order, Stroke, Ui, vec2};
+
+use super::{Button, IconButton, Kind, Size, icon_filled, label, paragraph};
+use crate::theme::{self, Elevation, Text, icons};
+
+/// How long a toast that does not need an answer stays, in seconds.
+const STAY_SECS: f64 = 5.0;
+/// Most toasts at once; the oldest goes first.
+const MOST: usize = 3;
+
+/// What a toast says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Toast {
+    /// State icon.
+    pub glyph: char,
+    /// How it is coloured.
+    pub tone: Tone,
+    /// What happened.
+    pub title: String,
+    /// Why, and the next step; may be empty.
+    pub detail: String,
+    /// Whether it stays until closed, with its details to copy.
+    pub stays: bool,
+}
+
+/// Colour of a toast's icon.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Tone {
+    /// It worked.
+    Success,
+    /// Worth knowing.
+    Info,
+    /// It goes on, but not as asked.
+    Warning,
+    /// It did not work.
+    Danger,
+}
+
+struct Shown {
+    toast: Toast,
+    serial: u64,
+    left_secs: f64,
+}
+
+/// The toasts of a window.
+#[derive(Default)]
+pub struct Toasts {
+    shown: Vec<Shown>,
+    next_serial: u64,
+}
+
+impl Toasts {
+    /// Shows a toast; the same one twice is shown once.
+    pub fn add(&mut self, toast: Toast) {
+        self.shown.retain(|shown| shown.toast != toast);
+        if self.shown.len() >= MOST {
+            self.shown.remove(0);
+        }
+        self.shown.push(Shown { toast, serial: self.next_serial, left_secs: STAY_SECS });
+        self.next_serial += 1;
+    }
+
+    /// Draws them, `above` pixels over the lower edge; gives a text to copy.
+    pub fn show(&mut self, ctx: &Context, above: f32) -> Option<String> {
+        let passed = f64::from(ctx.input(|input| input.stable_dt)).min(0.5);
+        let mut copied = None;
+        let mut offset = above + 16.0;
+        for shown in self.shown.iter_mut().rev() {
+            let area = Area::new(Id::unique(("toast", shown.serial)))
+                .order(Order::Foreground)
+                .anchor(Align2::RIGHT_BOTTOM, vec2(-16.0, -offset))
+                .role(Role::Alert)
+                .accessible_name(shown.toast.title.as_str());
+            let output = area.show(ctx, |ui| toast_ui(ui, &shown.toast));
+            offset += output.response.rect.height() + 8.0;
+            match output.inner {
+                Press::Close => shown.left_secs = 0.0,
+                Press::Copy => copied = Some(format!("{}\n{}", shown.toast.title, shown.toast.detail)),
+                Press::None if shown.toast.stays || output.response.contains_pointer() => {}
+                Press::None => {
+                    shown.left_secs -= passed;
+                    ctx.request_repaint_after(Duration::from_secs_f64(shown.left_secs.clamp(0.1, 0.4)));
+                }
+            }
+        }
+        self.shown.retain(|shown| shown.left_secs > 0.0);
+        copied
+    }
+}
+
+enum Press {
+    None,
+    Close,
+    Copy,
+}
+
+fn toast_ui(ui: &mut Ui, toast: &Toast) -> Press {
+    let tokens = theme::tokens(ui.ctx());
+    let color = match toast.tone {
+        Tone::Success => tokens.success,
+        Tone::Info => tokens.accent,
+        Tone::Warning => tokens.warning,
+        Tone::Danger => tokens.danger,
+    };
+    let frame = Frame::NONE
+        .fill(tokens.raised)
+        .stroke(Stroke::new(1.0, tokens.border_strong))
+        .corner_radius(theme::R4)
+        .inner_margin(Margin { left: 14, right: 8, top: 6, bottom: 6 })
+        .shadow(theme::shadow(&tokens, Elevation::Menu));
+    let mut press = Press::None;
+    frame.show(ui, |ui| {
+        ui.set_width(338.0);
+        ui.set_min_height(36.0);
+        ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
+            if ui.add(IconButton::new(icons::X, "Close message").side(28.0)).clicked() {
+                press = Press::Close;
+            }
+            if toast.stays && ui.add(Button::new(Kind::Secondary, "Copy").size(Size::Small)).clicked() {
+                press = Press::Copy;
+            }
+            ui.with_layout(Layout::left_to_right(Align::Center), |ui| {
+                let (rect, _) = ui.allocate_exact_size(vec2(20.0, 20.0), eframe::egui::Sense::hover());
+                icon_filled(ui.painter(), toast.glyph, rect.center(), 18.0, color);
+                ui.vertical(|ui| {
+                    ui.spacing_mut().item_spacing.y = 0.0;
+                    label(ui, Text::Strong, tokens.text, &toast.title);
+                    if !toast.detail.is_empty() {
+                        paragraph(ui, Text::Small, tokens.text2, &toast.detail);
+                    }
+                });
+            });
+        });
+    });
+    press
+}

@@ -1,0 +1,303 @@
+//! The application behind the window: takes what has arrived, draws the page, carries out commands. The only place where commands
+//! act.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use eframe::egui::{self, Context, Id, LayerId, OpenUrl, Order, Ui, ViewportCommand};
+
+use super::dialogs::{self, Outcome, Question};
+use super::picker::Picker;
+use crate::chat::{Controller, LAST_MODEL, Severity, Waker};
+use crate::panes::chat::{ChatPane, message_id, search_id};
+use crate::shell::{self, Command, Metrics, STATUS};
+use crate::store::state::DRAFT;
+use crate::theme::{self, Appearance, Text, icons};
+use crate::ui::{self, Toast, Toasts};
+
+/// Time for taking what has arrived, in one pass.
+const PUMP_BUDGET: Duration = Duration::from_millis(5);
+/// How long a size or a draft must stay the same before it is remembered.
+const SETTLE_SECS: f64 = 1.0;
+/// Name under which the theme is remembered.
+pub const APPEARANCE: &str = "appearance";
+/// Name under which the size of the window is remembered.
+pub const WINDOW_SIZE: &str = "window_size";
+
+/// The application.
+pub struct Desktop {
+    /// Engine and store.
+    pub controller: Controller,
+    /// The chat page.
+    pub chat: ChatPane,
+    appearance: Appearance,
+    question: Option<Question>,
+    toasts: Toasts,
+    picker: Picker,
+    waker: Waker,
+    restored: bool,
+    focus: Option<Id>,
+    size: Settling,
+    draft: Settling,
+}
+
+/// A text that is remembered once it has stopped changing.
+#[derive(Default)]
+struct Settling {
+    now: String,
+    saved: String,
+    since: f64,
+}
+
+impl Settling {
+    /// Takes the value of this pass; gives it when it has settled and differs from what was remembered.
+    fn take(&mut self, value: &str, time: f64, ctx: &Context) -> Option<String> {
+        if self.now != value {
+            value.clone_into(&mut self.now);
+            self.since = time;
+        }
+        if self.now == self.saved {
+            return None;
+        }
+        if time - self.since < SETTLE_SECS {
+            ctx.request_repaint_after(Duration::from_secs_f64(SETTLE_SECS));
+            return None;
+        }
+        self.saved.clone_from(&self.now);
+        Some(self.now.clone())
+    }
+}
+
+impl Desktop {
+    /// Sets the look up and begins with what the store remembers.
+    pub fn new(ctx: &Context, mut controller: Controller) -> Self {
+        theme::install(ctx);
+        for name in [DRAFT, APPEARANCE, LAST_MODEL] {
+            controller.recall(name);
+        }
+        let for_waker = ctx.clone();
+        Self {
+            controller,
+            chat: ChatPane::default(),
+            appearance: Appearance::System,
+            question: None,
+            toasts: Toasts::default(),
+            picker: Picker::default(),
+            waker: Arc::new(move || for_waker.request_repaint()),
+            restored: false,
+            focus: Some(message_id()),
+            size: Settling::default(),
+            draft: Settling::default(),
+        }
+    }
+
+    /// Switches the theme and remembers it.
+    pub fn set_appearance(&mut self, ctx: &Context, appearance: Appearance) {
+        self.appearance = appearance;
+        theme::choose(ctx, appearance);
+        self.controller.remember(APPEARANCE, appearance.name());
+    }
+
+    /// Takes draft and theme over from the last run, once the store has answered.
+    fn restore(&mut self, ctx: &Context) {
+        if self.restored {
+            return;
+        }
+        let (Some(draft), Some(appearance)) =
+            (self.controller.remembered(DRAFT), self.controller.remembered(APPEARANCE))
+        else {
+            return;
+        };
+        self.restored = true;
+        if let (Some(draft), true) = (draft, self.chat.draft.is_empty()) {
+            draft.clone_into(&mut self.chat.draft);
+        }
+        self.draft.saved.clone_from(&self.chat.draft);
+        self.appearance = appearance.and_then(Appearance::named).unwrap_or_default();
+        theme::choose(ctx, self.appearance);
+    }
+
+    fn remember(&mut self, ctx: &Context) {
+        let (time, size) = ctx.input(|input| (input.time, input.viewport_rect().size()));
+        let size = format!("{}x{}", size.x.round(), size.y.round());
+        if self.size.saved.is_empty() {
+            self.size.saved.clone_from(&size);
+        }
+        if let Some(size) = self.size.take(&size, time, ctx) {
+            self.controller.remember(WINDOW_SIZE, &size);
+        }
+        if self.restored
+            && let Some(draft) = self.draft.take(&self.chat.draft, time, ctx)
+        {
+            self.controller.remember(DRAFT, &draft);
+        }
+    }
+
+    fn take_notices(&mut self) {
+        while let Some(notice) = self.controller.next_notice() {
+            let (glyph, tone) = match notice.severity {
+                Severity::Done => (icons::CHECK_CIRCLE, ui::ToastTone::Success),
+                Severity::Info => (icons::INFO, ui::ToastTone::Info),
+                Severity::Warning => (icons::WARNING, ui::ToastTone::Warning),
+                Severity::Problem => (icons::X_CIRCLE, ui::ToastTone::Danger),
+            };
+            let stays = matches!(notice.severity, Severity::Warning | Severity::Problem);
+            self.toasts.add(Toast { glyph, tone, title: notice.title, detail: notice.detail, stays });
+        }
+    }
+
+    fn take_files(&mut self, ctx: &Context) {
+        let dropped = ctx.input(|input| input.raw.dropped_files.first().map(|file| file.path().to_owned()));
+        if let Some(path) = dropped.or_else(|| self.picker.try_next()) {
+            self.controller.open_model(&path);
+        }
+    }
+
+    fn act(&mut self, ctx: &Context, command: Command) {
+        match command {
+            Command::NewChat => {
+                self.controller.new_chat();
+                self.focus = Some(message_id());
+            }
+            Command::OpenChat(id) => {
+                self.controller.open_chat(id);
+                self.focus = Some(message_id());
+            }
+            Command::Search(text) => self.controller.search(&text),
+            Command::FocusSearch => {
+                self.chat.list_open = true;
+                self.focus = Some(search_id());
+            }
+            Command::FocusComposer => self.focus = Some(message_id()),
+            Command::Send(text) => {
+                if self.controller.send(&text) {
+                    self.chat.transcript.go_to_end();
+                } else if self.chat.draft.is_empty() {
+                    // It was not taken, so it must not be lost.
+                    self.chat.draft = text;
+                }
+                self.focus = Some(message_id());
+            }
+            Command::Stop => self.controller.stop(),
+            Command::Retry => self.controller.retry(),
+            Command::AskRename(chat) => {
+                let title = self.title(chat);
+                self.question = Some(Question::Rename { chat, title, focused: false });
+            }
+            Command::AskDelete(chat) => {
+                self.question = Some(Question::Delete { chat, title: self.title(chat) })
+            }
+            Command::ChooseModel(choice) => self.controller.choose_model(&choice),
+            Command::PickModelFile => self.pick_file(),
+            Command::OpenModel(path) => self.controller.open_model(&path),
+            Command::UnloadModel(id) => self.controller.unload_model(&id),
+            Command::Copy(text) => ctx.copy_text(text),
+            Command::AskLink(target) => self.question = Some(Question::Link(target)),
+            Command::SetAppearance(appearance) => self.set_appearance(ctx, appearance),
+            Command::ToggleList => self.chat.list_open = !self.chat.list_open,
+        }
+    }
+
+    fn title(&self, chat: crate::store::ChatId) -> String {
+        let open = self.controller.conversation().filter(|conversation| conversation.chat.id == chat);
+        let listed = || self.controller.library.chats.iter().find(|listed| listed.id == chat);
+        open.map(|open| &open.chat).or_else(listed).map(|chat| chat.title.clone()).unwrap_or_default()
+    }
+
+    fn pick_file(&mut self) {
+        if let Err(err) = self.picker.open(Arc::clone(&self.waker)) {
+            self.toasts.add(Toast {
+                glyph: icons::X_CIRCLE,
+                tone: ui::ToastTone::Danger,
+                title: "The file dialog could not be opened".to_owned(),
+                detail: format!("{err}. Drop the file onto this window instead."),
+                stays: true,
+            });
+        }
+    }
+
+    fn over_page(&mut self, ctx: &Context, commands: &mut Vec<Command>) {
+        commands.extend(self.toasts.show(ctx, STATUS).map(Command::Copy));
+        if let Some(outcome) = dialogs::show(ctx, &mut self.question) {
+            match outcome {
+                Outcome::Rename(chat, title) => self.controller.rename(chat, &title),
+                Outcome::Delete(chat) => self.controller.delete(chat),
+                Outcome::OpenLink(target) => ctx.open_url(OpenUrl::new_tab(target)),
+                Outcome::Command(command) => commands.push(command),
+            }
+            self.focus = Some(message_id());
+        }
+        if ctx.input(|input| !input.raw.hovered_files.is_empty()) {
+            drop_hint(ctx);
+        }
+    }
+}
+
+/// Covers the page while a file is held over it.
+fn drop_hint(ctx: &Context) {
+    let tokens = theme::tokens(ctx);
+    let painter = ctx.layer_painter(LayerId::new(Order::Foreground, Id::unique("drop hint")));
+    let rect = ctx.content_rect();
+    painter.rect_filled(rect, 0, tokens.scrim);
+    let galley =
+        painter.layout_no_wrap("Drop a model file to load it".to_owned(), Text::Heading.font(), tokens.text);
+    let card = egui::Rect::from_center_size(rect.center(), galley.size() + egui::vec2(48.0, 32.0));
+    painter.rect(
+        card,
+        theme::R5,
+        tokens.raised,
+        egui::Stroke::new(2.0, tokens.focus),
+        egui::StrokeKind::Inside,
+    );
+    painter.galley(card.center() - galley.size() / 2.0, galley, tokens.text);
+}
+
+impl eframe::App for Desktop {
+    /// Runs also while the window is hidden.
+    fn logic(&mut self, ctx: &Context, _frame: &mut eframe::Frame) {
+        if self.controller.pump(PUMP_BUDGET) {
+            ctx.request_repaint();
+        }
+        self.restore(ctx);
+        self.take_notices();
+        self.take_files(ctx);
+        self.remember(ctx);
+    }
+
+    fn ui(&mut self, ui: &mut Ui, _frame: &mut eframe::Frame) {
+        let ctx = ui.ctx().clone();
+        let metrics = Metrics::of(ui.max_rect().size());
+        let mut commands = Vec::new();
+        let regions = shell::show(ui, &metrics, &self.controller, self.appearance, &mut commands);
+        self.chat.show(ui, &regions, &metrics, &self.controller, &mut commands);
+        self.over_page(&ctx, &mut commands);
+        for command in commands {
+            self.act(&ctx, command);
+        }
+        if let Some(id) = self.focus.take_if(|_| self.question.is_none()) {
+            ctx.memory_mut(|memory| memory.request_focus(id));
+        }
+    }
+
+    fn on_exit(&mut self) {
+        if self.restored {
+            self.controller.remember(DRAFT, &self.chat.draft);
+        }
+        self.controller.remember(WINDOW_SIZE, &self.size.now);
+    }
+
+    fn persist_egui_memory(&self) -> bool {
+        false
+    }
+
+    fn clear_color(&self, visuals: &egui::Visuals) -> [f32; 4] {
+        visuals.panel_fill.to_normalized_gamma_f32()
+    }
+}
+
+/// Brings the window to the front.
+pub fn raise(ctx: &Context) {
+    ctx.send_viewport_cmd(ViewportCommand::Minimized(false));
+    ctx.send_viewport_cmd(ViewportCommand::Focus);
+    ctx.request_repaint();
+}

@@ -1,0 +1,264 @@
+//! An engine that does what a test says, and a window over it and over a real store in a folder of its own.
+
+use std::cell::RefCell;
+use std::collections::VecDeque;
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::mpsc::channel;
+use std::time::{Duration, Instant};
+
+use eframe::egui;
+use egui_kittest::Harness;
+use egui_kittest::kittest::{NodeT as _, Queryable as _};
+use onebit::chat::backend::{Generating, Loading};
+use onebit::chat::{Backend, Controller, Engine, Listing, Shelf, Waker};
+use onebit::models::{FoundModel, Origin};
+use onebit::store::Store;
+use onebit::window::Desktop;
+use onebit_engine::session::{
+    EngineStatus, Event, LoadEvent, LoadOptions, ModelStatus, Request, StopReason, SubmitError, Token, Usage,
+};
+
+/// What the scripted engine was asked and what it answers.
+pub struct Script {
+    pub engine: Engine,
+    pub loads: Vec<LoadOptions>,
+    pub load_events: VecDeque<LoadEvent>,
+    pub requests: Vec<Request>,
+    pub events: VecDeque<Event>,
+    pub cancels: usize,
+    pub unloads: Vec<String>,
+}
+
+pub type Shared = Rc<RefCell<Script>>;
+
+struct Scripted(Shared);
+
+impl Backend for Scripted {
+    fn engine(&mut self) -> Engine {
+        self.0.borrow().engine.clone()
+    }
+
+    fn load(&mut self, options: LoadOptions) -> Option<Box<dyn Loading>> {
+        let mut script = self.0.borrow_mut();
+        if !matches!(script.engine, Engine::Ready(_)) {
+            return None;
+        }
+        script.loads.push(options);
+        Some(Box::new(Scripted(Rc::clone(&self.0))))
+    }
+
+    fn unload(&mut self, id: &str) {
+        self.0.borrow_mut().unloads.push(id.to_owned());
+    }
+
+    fn submit(&mut self, request: Request) -> Result<Box<dyn Generating>, SubmitError> {
+        self.0.borrow_mut().requests.push(request);
+        Ok(Box::new(Scripted(Rc::clone(&self.0))))
+    }
+}
+
+impl Loading for Scripted {
+    fn try_next(&self) -> Option<LoadEvent> {
+        let mut script = self.0.borrow_mut();
+        let event = script.load_events.pop_front()?;
+        if let (LoadEvent::Loaded(model), Engine::Ready(status)) = (&event, &mut script.engine) {
+            status.models.push(model.clone());
+        }
+        Some(event)
+    }
+}
+
+impl Generating for Scripted {
+    fn try_next(&self) -> Option<Event> {
+        self.0.borrow_mut().events.pop_front()
+    }
+
+    fn cancel(&self) {
+        let mut script = self.0.borrow_mut();
+        script.cancels += 1;
+        script.events.push_back(done(StopReason::Cancelled));
+    }
+}
+
+pub fn model(id: &str) -> ModelStatus {
+    ModelStatus {
+        id: id.to_owned(),
+        path: PathBuf::from(format!("/models/{id}.gguf")),
+        name: id.to_owned(),
+        packing: "TQ1_0".to_owned(),
+        context: 2048,
+        weight_bytes: 36_175_872,
+        bytes_per_token: 36_000_000,
+        kv_reserved_bytes: 0,
+        kv_used_bytes: 0,
+        n_layers: 30,
+    }
+}
+
+pub fn ready() -> Engine {
+    Engine::Ready(EngineStatus {
+        lane: "cpu-avx2",
+        threads: 2,
+        notice: None,
+        models: Vec::new(),
+        slots: Vec::new(),
+        running: 0,
+        queued: 0,
+        memory_budget_bytes: 8 << 30,
+        memory_used_bytes: 100 << 20,
+    })
+}
+
+pub fn started() -> Event {
+    Event::Started { prompt_tokens: 12, cached_tokens: 0, lane: "cpu-avx2" }
+}
+
+pub fn text(text: &str) -> Event {
+    Event::Text { text: text.to_owned(), tokens: vec![Token { id: 1, logprob: None, top: Vec::new() }] }
+}
+
+pub fn done(reason: StopReason) -> Event {
+    let usage = Usage {
+        prompt_tokens: 12,
+        new_tokens: 5,
+        prefill_millis: 40.0,
+        decode_millis: 200.0,
+        ..Usage::default()
+    };
+    Event::Done { reason, usage }
+}
+
+/// A window, its script, and the folder of its chats.
+pub struct Window {
+    pub harness: Harness<'static, Desktop>,
+    pub script: Shared,
+}
+
+/// Opens a window whose starter model loads at once.
+pub fn open(folder: &Path) -> Window {
+    let mut window = open_at(folder, egui::vec2(1280.0, 800.0), ready());
+    window.script.borrow_mut().load_events.push_back(LoadEvent::Loaded(model("starter")));
+    window.until("the model is loaded", |window| window.harness.state().controller.model().is_some());
+    window.until("the store has answered", |window| window.harness.state().controller.library.known);
+    window
+}
+
+/// Opens a window of a size over an engine in a state; the starter begins to load.
+pub fn open_at(folder: &Path, size: egui::Vec2, engine: Engine) -> Window {
+    let script = Rc::new(RefCell::new(Script {
+        engine,
+        loads: Vec::new(),
+        load_events: VecDeque::new(),
+        requests: Vec::new(),
+        events: VecDeque::new(),
+        cancels: 0,
+        unloads: Vec::new(),
+    }));
+    let (sender, listing) = channel();
+    let found = |id: &str| FoundModel {
+        id: id.to_owned(),
+        path: PathBuf::from(format!("/models/{id}.gguf")),
+        origin: Origin::Data,
+        bytes: 36_175_872,
+    };
+    sender
+        .send(Listing { found: vec![found("starter"), found("other")], first: Ok(found("starter")) })
+        .unwrap();
+    let waker: Waker = Arc::new(|| {});
+    let store = Store::open(&folder.join("chats.db"), Arc::clone(&waker)).unwrap();
+    let controller = Controller::new(
+        Box::new(Scripted(Rc::clone(&script))),
+        store,
+        Shelf::from_listing(listing),
+        Arc::clone(&waker),
+    );
+    let harness = Harness::builder()
+        .with_size(size)
+        .with_theme(egui::Theme::Dark)
+        .build_eframe(move |creation| Desktop::new(&creation.egui_ctx, controller));
+    Window { harness, script }
+}
+
+impl Window {
+    /// Steps until `condition` holds; the store answers from its own thread.
+    pub fn until(&mut self, what: &str, condition: impl Fn(&Self) -> bool) {
+        let begun = Instant::now();
+        loop {
+            self.harness.step();
+            if condition(self) {
+                // The page shows with the next pass what this one changed.
+                self.harness.step();
+                return;
+            }
+            assert!(begun.elapsed() < Duration::from_secs(20), "waited in vain until {what}");
+            std::thread::sleep(Duration::from_millis(2));
+        }
+    }
+
+    /// Whether something with this accessible name is shown.
+    pub fn shows(&self, label: &str) -> bool {
+        self.harness.query_all_by_label(label).next().is_some()
+    }
+
+    /// Whether something whose accessible name holds this is shown.
+    pub fn shows_part(&self, label: &str) -> bool {
+        self.harness.query_all_by_label_contains(label).next().is_some()
+    }
+
+    /// Clicks what has this accessible name.
+    pub fn click(&mut self, label: &str) {
+        self.harness.get_by_label(label).click();
+        self.harness.step();
+        self.harness.step();
+    }
+
+    /// Types into the composer.
+    pub fn type_message(&mut self, text: &str) {
+        let role = egui::accesskit::Role::MultilineTextInput;
+        self.harness.get_by_role_and_label(role, "Message").focus();
+        self.harness.step();
+        self.harness.get_by_role_and_label(role, "Message").type_text(text);
+        self.harness.step();
+    }
+
+    /// Types a message and sends it with Enter.
+    pub fn send(&mut self, text: &str) {
+        self.type_message(text);
+        self.harness.key_press(egui::Key::Enter);
+        self.harness.step();
+        self.harness.step();
+    }
+
+    /// Lets the engine say something.
+    pub fn engine_says(&mut self, events: impl IntoIterator<Item = Event>) {
+        self.script.borrow_mut().events.extend(events);
+        self.harness.step();
+        self.harness.step();
+    }
+
+    /// Sends a message and has it answered.
+    pub fn exchange(&mut self, question: &str, answer: &str) {
+        self.send(question);
+        self.engine_says([started(), text(answer), done(StopReason::EndOfText)]);
+    }
+
+    /// Text put on the clipboard in the last pass.
+    pub fn copied(&self) -> Option<String> {
+        self.harness.output().platform_output.commands.iter().find_map(|command| match command {
+            egui::OutputCommand::CopyText(text) => Some(text.clone()),
+            _ => None,
+        })
+    }
+
+    /// Where something with this accessible name is.
+    pub fn rect(&self, label: &str) -> egui::Rect {
+        self.harness.get_by_label(label).rect()
+    }
+
+    /// Names of everything shown, for messages of failed tests.
+    pub fn names(&self) -> Vec<String> {
+        self.harness.root().children_recursive().filter_map(|node| node.accesskit_node().label()).collect()
+    }
+}
