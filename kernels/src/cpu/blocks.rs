@@ -18,6 +18,8 @@
     reason = "tiles are small arrays indexed in lockstep, unrolled by the compiler"
 )]
 
+use std::sync::atomic::{Ordering, compiler_fence};
+
 use super::simd::Simd;
 use super::{GROUP_ROWS, Isa, MAX_GROUPS, dispatch};
 
@@ -341,7 +343,7 @@ unsafe fn tile<S: Simd, U: Unpack, const G: usize, const N: usize>(
             for g in 0..G {
                 let from = weights[g].add(step * format.code_bytes());
                 for line in 0..format.code_bytes() / 64 {
-                    S::prefetch(from.wrapping_add(1024 + 64 * line));
+                    S::prefetch(from.wrapping_add(512 + 64 * line));
                 }
                 let codes = U::codes::<S>(from);
                 let (low, high, minimum) = U::scales::<S>(
@@ -349,6 +351,8 @@ unsafe fn tile<S: Simd, U: Unpack, const G: usize, const N: usize>(
                     weights[g].add(supers_at + step / SUPER_STEPS * format.super_bytes()),
                 );
                 for n in 0..N {
+                    // Keeps the compiler from loading the activations of all tokens first, which needs more registers than there are.
+                    compiler_fence(Ordering::SeqCst);
                     let at = (token + n) * d.steps + step;
                     let x = d.x.as_ptr().add(at * STEP_COLS);
                     let scale = *d.x_scales.get_unchecked(at);
