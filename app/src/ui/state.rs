@@ -1,6 +1,6 @@
 //! What a panel shows when it has nothing, and when something went wrong.
 
-use eframe::egui::{Align, Frame, Layout, Margin, Sense, Stroke, Ui, vec2};
+use eframe::egui::{Frame, Margin, Sense, Stroke, Ui, vec2};
 
 use super::{Button, Kind, icon, icon_filled, label, paragraph};
 use crate::theme::{self, Text, icons};
@@ -60,8 +60,7 @@ pub fn problem_card(ui: &mut Ui, problem: &Problem<'_>) -> ProblemOutput {
             });
             paragraph(ui, Text::Body, tokens.text2, problem.detail);
             ui.add_space(4.0);
-            ui.with_layout(Layout::left_to_right(Align::Center), |ui| {
-                ui.set_height(28.0);
+            ui.horizontal(|ui| {
                 if let Some(action) = problem.action {
                     output.action = ui.add(Button::new(Kind::Secondary, action)).clicked();
                 }

@@ -134,6 +134,7 @@ pub fn done(reason: StopReason) -> Event {
 pub struct Window {
     pub harness: Harness<'static, Desktop>,
     pub script: Shared,
+    copied: Option<String>,
 }
 
 /// Opens a window whose starter model loads at once.
@@ -178,7 +179,11 @@ pub fn open_at(folder: &Path, size: egui::Vec2, engine: Engine) -> Window {
         .with_size(size)
         .with_theme(egui::Theme::Dark)
         .build_eframe(move |creation| Desktop::new(&creation.egui_ctx, controller));
-    Window { harness, script }
+    Window {
+        harness,
+        script,
+        copied: None,
+    }
 }
 
 impl Window {
@@ -209,9 +214,12 @@ impl Window {
 
     /// Clicks what has this accessible name.
     pub fn click(&mut self, label: &str) {
+        self.copied = None;
         self.harness.get_by_label(label).click();
-        self.harness.step();
-        self.harness.step();
+        for _ in 0..3 {
+            self.harness.step();
+            self.take_copied();
+        }
     }
 
     /// Types into the composer.
@@ -244,12 +252,18 @@ impl Window {
         self.engine_says([started(), text(answer), done(StopReason::EndOfText)]);
     }
 
-    /// Text put on the clipboard in the last pass.
+    /// Text put on the clipboard by the last click.
     pub fn copied(&self) -> Option<String> {
-        self.harness.output().platform_output.commands.iter().find_map(|command| match command {
+        self.copied.clone()
+    }
+
+    fn take_copied(&mut self) {
+        let commands = &self.harness.output().platform_output.commands;
+        let copied = commands.iter().find_map(|command| match command {
             egui::OutputCommand::CopyText(text) => Some(text.clone()),
             _ => None,
-        })
+        });
+        self.copied = copied.or_else(|| self.copied.take());
     }
 
     /// Where something with this accessible name is.
@@ -259,6 +273,6 @@ impl Window {
 
     /// Names of everything shown, for messages of failed tests.
     pub fn names(&self) -> Vec<String> {
-        self.harness.root().children_recursive().filter_map(|node| node.accesskit_node().label()).collect()
+        self.harness.root().children_recursive().filter_map(|node| node.accesskit_node().label().or_else(|| node.accesskit_node().value())).collect()
     }
 }

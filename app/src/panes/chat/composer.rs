@@ -2,7 +2,7 @@
 
 use eframe::egui::accesskit::Role;
 use eframe::egui::{
-    Color32, CornerRadius, CursorIcon, Frame, Id, Key, KeyboardShortcut, Margin, Modifiers, Popup, Rect,
+    Color32, CornerRadius, CursorIcon, Event, Frame, Id, Key, KeyboardShortcut, Margin, Modifiers, Popup, Rect,
     RectAlign, Response, RichText, ScrollArea, Sense, Stroke, StrokeKind, TextEdit, Ui, UiBuilder, Vec2,
     WidgetInfo, pos2, vec2,
 };
@@ -49,8 +49,7 @@ pub fn show(
     ui.painter().rect(rect, theme::R5, tokens.surface, Stroke::new(1.0, edge), StrokeKind::Inside);
     let writing = controller.conversation().is_some_and(|conversation| conversation.answer.is_some());
     let can_send = controller.can_send() && !draft.trim().is_empty();
-    let enter = KeyboardShortcut::new(Modifiers::NONE, Key::Enter);
-    if focused && ui.input_mut(|input| input.consume_shortcut(&enter)) && can_send {
+    if focused && enter_alone(ui) && can_send {
         commands.push(Command::Send(std::mem::take(draft)));
     }
     let text =
@@ -69,6 +68,17 @@ pub fn show(
         commands.push(Command::Send(std::mem::take(draft)));
     }
     context_gauge(ui, &tokens, pos2(send.left() - 12.0, row.center().y), controller);
+}
+
+/// Takes Enter without any modifier; `egui`'s own matching would take Shift+Enter as well, which makes a new line.
+fn enter_alone(ui: &Ui) -> bool {
+    ui.input_mut(|input| {
+        let before = input.events.len();
+        input.events.retain(|event| {
+            !matches!(event, Event::Key { key: Key::Enter, pressed: true, modifiers, .. } if modifiers.is_none())
+        });
+        input.events.len() < before
+    })
 }
 
 fn message_field(ui: &mut Ui, rect: Rect, controller: &Controller, writing: bool, draft: &mut String) {

@@ -22,6 +22,9 @@ const TOOLS: f32 = 28.0;
 /// Space between the text and the row of tools.
 const TOOLS_GAP: f32 = 8.0;
 
+/// Room given to a problem card to find its height.
+const MAX_PROBLEM: f32 = 4000.0;
+
 /// A message laid out for a width and a theme.
 #[derive(Default)]
 pub struct View {
@@ -165,7 +168,7 @@ impl View {
         commands: &mut Vec<Command>,
     ) -> f32 {
         let detail = message.error.as_deref().unwrap_or("The answer ended with an error.");
-        let rect = Rect::from_min_size(at, vec2(shown.width, f32::INFINITY));
+        let rect = Rect::from_min_size(at, vec2(shown.width, MAX_PROBLEM));
         let builder = UiBuilder::new().max_rect(rect).scope_id(Id::unique(("problem", message.id.0)));
         let action = shown.last.then_some("Try again");
         let inner = ui.scope_builder(builder, |ui| {
