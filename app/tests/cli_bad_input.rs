@@ -149,8 +149,8 @@ fn wrong_arguments_are_one_line_with_status_2() {
 
 /// Where a tensor's data begins in the file, found by its bytes.
 fn data_offset(bytes: &[u8], name: &str) -> usize {
-    let file = model::open(&starter()).unwrap();
-    let start = &file.tensor(name).unwrap().data[..256];
+    let file = model::open(&starter()).expect("the starter is whole");
+    let start = &file.tensor(name).expect("the tensor is in the starter").data[..256];
     let mut found =
         (0..bytes.len() - 256).filter(|&at| bytes[at] == start[0] && bytes[at..].starts_with(start));
     let at = found.next().expect("the tensor lies in the file");

@@ -5,6 +5,8 @@ mod program;
 use std::io::{Read as _, Write as _};
 use std::process::{Command, Stdio};
 
+use onebit::folders::Folders;
+use onebit::instance::{self, Answers, Claim, Server};
 use program::{Home, ended};
 use serde_json::Value;
 
@@ -203,4 +205,21 @@ fn a_reader_that_goes_away_is_no_failure() {
     drop(stdout);
     let ended = ended(child.wait_with_output().unwrap());
     assert_eq!((ended.code, ended.stderr.as_str()), (0, ""));
+}
+
+#[test]
+fn status_shows_what_the_running_app_answers() {
+    let home = Home::new();
+    let folders = Folders::from_variables(|name| (name == "HOME").then(|| home.path().into())).unwrap();
+    let Claim::First(place) = instance::claim(&folders).unwrap() else { panic!("the home is not empty") };
+    let answers = Answers {
+        status: Box::new(|| serde_json::json!({ "running": true, "lane": "cpu-avx2", "threads": 4 })),
+        raise: Box::new(|| {}),
+    };
+    let server = Server::start(place, answers).unwrap();
+    assert_eq!(json(&home, &["status", "--json"])["lane"], "cpu-avx2");
+    let text = home.run(&["status"]).stdout;
+    assert!(text.contains("lane cpu-avx2, 4 threads"), "{text}");
+    drop(server);
+    assert_eq!(json(&home, &["status", "--json"])["running"], false);
 }

@@ -1,5 +1,6 @@
 //! Runs the program in a home of its own.
 #![allow(dead_code, reason = "each test binary uses a part of this")]
+#![expect(clippy::unwrap_used, reason = "this module is only compiled into tests")]
 
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
