@@ -9,13 +9,14 @@ use crate::theme::{self, Text, icons};
 pub fn empty_state(ui: &mut Ui, glyph: char, strong: &str, small: &str) {
     let tokens = theme::tokens(ui.ctx());
     let room = ui.available_height();
-    ui.add_space(((room - 100.0) / 2.0).max(0.0));
+    ui.add_space(((room - 160.0) / 2.0).max(0.0));
     ui.vertical_centered(|ui| {
-        ui.spacing_mut().item_spacing.y = 4.0;
+        ui.spacing_mut().item_spacing.y = 0.0;
         let (rect, _) = ui.allocate_exact_size(vec2(28.0, 28.0), Sense::hover());
         icon(ui.painter(), glyph, rect.center(), 24.0, tokens.text3);
-        ui.add_space(8.0);
+        ui.add_space(14.0);
         label(ui, Text::Strong, tokens.text, strong);
+        ui.add_space(4.0);
         for line in small.lines() {
             label(ui, Text::Small, tokens.text3, line);
         }
