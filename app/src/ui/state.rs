@@ -31,6 +31,8 @@ pub struct Problem<'a> {
     pub detail: &'a str,
     /// Verb of the next step, if the window can do it.
     pub action: Option<&'a str>,
+    /// Whether it can be closed.
+    pub closes: bool,
 }
 
 /// What the user chose on a problem card.
@@ -40,6 +42,8 @@ pub struct ProblemOutput {
     pub action: bool,
     /// Copy the details.
     pub copy: bool,
+    /// Close the card.
+    pub close: bool,
 }
 
 /// A problem in a card over the whole width.
@@ -66,6 +70,9 @@ pub fn problem_card(ui: &mut Ui, problem: &Problem<'_>) -> ProblemOutput {
                     output.action = ui.add(Button::new(Kind::Secondary, action)).clicked();
                 }
                 output.copy = ui.add(Button::new(Kind::Ghost, "Copy details").icon(icons::COPY)).clicked();
+                if problem.closes {
+                    output.close = ui.add(Button::new(Kind::Ghost, "Dismiss")).clicked();
+                }
             });
         });
     output
