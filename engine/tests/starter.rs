@@ -2,10 +2,12 @@
 //!
 //! `golden/starter.json` has, for six prompts, the token ids, the eight best logits at each position and greedy tokens (they
 //! stop after id 2); `golden/starter-last.i16` has all logits of each prompt's last position, as little-endian i16 in units of
-//! 1/1024.
+//! 1/1024. `golden/moby-16384.u16` has the first 16,384 token ids of Moby Dick; that graph's perplexity on them is 103.238 (windows
+//! of 1024, each afresh, every token after the first scored).
 //!
 //! Rounding activations to int8 amplifies float noise: changing the embedding by 1e-7 moves logits by up to 0.3. Hence the
-//! tolerances: logits 0.05 in the mean and 0.5 at most, the best token wherever the golden gap to the second exceeds 0.3.
+//! tolerances: logits 0.05 in the mean and 0.5 at most, the best token wherever the golden gap to the second exceeds 0.3,
+//! perplexity 0.3 %.
 
 #![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a test may panic, and shows what it measured")]
 
@@ -19,6 +21,10 @@ use onebit_engine::telemetry::Telemetry;
 const MEAN_TOLERANCE: f64 = 0.05;
 const MAX_TOLERANCE: f64 = 0.5;
 const GAP: f32 = 0.3;
+const GOLDEN_PERPLEXITY: f64 = 103.238;
+const WINDOW: usize = 1024;
+/// Rows of one forward call while scoring.
+const CHUNK: usize = 128;
 
 #[derive(serde::Deserialize)]
 struct Prompt {
@@ -60,7 +66,7 @@ impl Starter {
         let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../assets/models/starter.gguf");
         let file = model::open(&path).unwrap();
         let mut lane = lane::open(lane, threads).unwrap();
-        let kv_pages = 1024 / PAGE_POSITIONS;
+        let kv_pages = WINDOW / PAGE_POSITIONS;
         let options = ResidentOptions { kv_dtype, kv_pages, max_rows, max_logit_rows: max_rows };
         let resident = Resident::load(&file, lane.as_mut(), options, &mut |_, _| true).unwrap();
         // Backwards, so that pages out of order are exercised.
@@ -187,4 +193,79 @@ fn reference_lane_gives_the_trainers_logits() {
     }
     compared.report("reference lane");
     assert_eq!((compared.positions, compared.greedy), (152, 40));
+}
+
+#[test]
+fn cpu_lane_gives_the_trainers_logits() {
+    let mut starter = Starter::open(LaneChoice::Cpu, 2, KvDtype::F16, 32);
+    let mut compared = Compared::default();
+    for prompt in &golden_prompts() {
+        let last = compared.prompt(&mut starter, prompt, 32);
+        compared.greedy(&mut starter, prompt, last);
+    }
+    compared.report("CPU lane");
+    assert_eq!((compared.positions, compared.greedy), (152, 168));
+}
+
+#[test]
+fn cpu_lane_gives_the_same_bits_at_any_thread_count_and_chunk() {
+    let prompt = &golden_prompts()[1].ids;
+    for kv_dtype in [KvDtype::F16, KvDtype::Int8] {
+        let mut expected = None;
+        for threads in [1, 2] {
+            let mut starter = Starter::open(LaneChoice::Cpu, threads, kv_dtype, 32);
+            for chunk in [1, 5, 32] {
+                let logits = starter.forward_chunks(prompt, chunk);
+                let bits: Vec<u32> = logits.iter().map(|x| x.to_bits()).collect();
+                let expected = expected.get_or_insert_with(|| bits.clone());
+                assert!(bits == *expected, "{kv_dtype:?}, {threads} threads, chunks of {chunk}");
+            }
+        }
+    }
+}
+
+/// Negative log-likelihoods of every token after the first of each window, summed, and their number.
+fn score(starter: &mut Starter, ids: &[u32]) -> (f64, usize) {
+    let mut sum = 0.0;
+    let mut count = 0;
+    for window in ids.chunks(WINDOW) {
+        for (chunk, tokens) in window.chunks(CHUNK).enumerate() {
+            let start = chunk * CHUNK;
+            let vocab = starter.vocab;
+            let logits = starter.forward(start, tokens);
+            for (logits, &next) in logits.chunks(vocab).zip(&window[start + 1..]) {
+                let max = f64::from(logits[argmax(logits)]);
+                let total: f64 = logits.iter().map(|&x| (f64::from(x) - max).exp()).sum();
+                sum += total.ln() + max - f64::from(logits[next as usize]);
+                count += 1;
+            }
+        }
+    }
+    (sum, count)
+}
+
+fn moby_ids() -> Vec<u32> {
+    golden_file("moby-16384.u16").as_chunks().0.iter().map(|&x| u32::from(u16::from_le_bytes(x))).collect()
+}
+
+#[test]
+fn perplexity_of_moby_dick_is_that_of_the_trainers_graph() {
+    let mut starter = Starter::open(LaneChoice::Cpu, 0, KvDtype::F16, CHUNK);
+    let (sum, count) = score(&mut starter, &moby_ids());
+    let perplexity = (sum / count as f64).exp();
+    println!("perplexity {perplexity:.4} over {count} tokens");
+    assert_eq!(count, 16 * (WINDOW - 1));
+    assert!((perplexity / GOLDEN_PERPLEXITY - 1.0).abs() < 0.003, "{perplexity}");
+}
+
+#[test]
+fn int8_cache_keeps_the_perplexity_within_half_a_percent() {
+    let ids = &moby_ids()[..2 * WINDOW];
+    let [f16, int8] = [KvDtype::F16, KvDtype::Int8].map(|kv_dtype| {
+        let (sum, count) = score(&mut Starter::open(LaneChoice::Cpu, 0, kv_dtype, CHUNK), ids);
+        assert_eq!(count, 2 * (WINDOW - 1));
+        (sum / count as f64).exp()
+    });
+    println!("perplexity {f16:.4} with an f16 cache, {int8:.4} with int8");
+    assert!((int8 / f16 - 1.0).abs() < 0.005, "{f16} became {int8}");
 }

@@ -124,5 +124,5 @@ fn chats_are_rendered_as_jinja2_renders_them() {
             compared += 1;
         }
     }
-    assert_eq!(compared, 50);
+    assert_eq!(compared, 60);
 }

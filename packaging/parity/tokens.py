@@ -226,6 +226,17 @@ TEMPLATES = {
     {%- endif %}
 {%- endfor %}
 """,
+    "methods": """{% for m in messages %}{% set c = m.content %}
+[{{ c.upper() }}|{{ c.lower() }}|{{ c.title() }}|{{ c.capitalize() }}|{{ c.strip() }}|{{ c.lstrip() }}|{{ c.rstrip() }}|{{ c.strip('Hi \\n') }}]
+[{{ c.split()|join(',') }}|{{ c.split(' ')|join(',') }}|{{ c.split('a', 1)|join('/') }}|{{ c.rsplit('a', 1)|join('/') }}|{{ c.splitlines()|length }}]
+[{{ c.replace('a', 'bb') }}|{{ c.replace('a', '', 1) }}|{{ c.find('a') }}|{{ c.rfind('a') }}|{{ c.count('a') }}|{{ c.isdigit() }}|{{ c.isspace() }}]
+[{{ c.startswith('H') }}|{{ c.startswith(('x', 'H')) }}|{{ c.endswith('\\n') }}|{{ c.removeprefix('H') }}|{{ c.removesuffix('i') }}]
+[{{ m.get('role') }}|{{ m.get('none', 'other') }}|{{ m.get('none') }}|{{ m.keys()|list|length }}|{{ m.values()|list|length }}|{{ '-'.join(['a', 'b']) }}]
+[{{ {'a': [1, 2.5, none, true, c]}|tojson }}|{{ {'a': [1]}|tojson(indent=2) }}|{{ c|indent(2) }}|{{ c|indent(width=3, first=true) }}]
+[{{ c[1:3] }}|{{ c[::-1] }}|{{ c|length }}|{{ c is string }}|{{ 7 // 2 }}|{{ 7 % 3 }}|{{ 2 * 3 + 1 }}|{{ 'a' ~ 1 ~ none ~ true }}|{{ 1.5 * 2 }}|{{ 1 == 1.0 }}]
+[{{ c|trim|upper|replace('A', 'b') }}|{{ c|default('x') }}|{{ nothing|default('x') }}|{{ (c|list)|length }}|{{ 'a' in c }}|{{ [1] + [2] }}|{{ m is mapping }}]
+{% endfor %}
+""",
     "layout": """# {{ messages|length }} messages
 {% for message in messages %}
     {% if message.role == 'user' %}

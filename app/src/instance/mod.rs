@@ -124,11 +124,13 @@ impl Client {
     fn ask_if_running(&self, what: &str) -> Result<Option<Value>, InstanceError> {
         let mut stream = match UnixStream::connect(&self.socket) {
             Ok(stream) => stream,
-            // Refused: the socket of a process that died without removing it.
+            // Refused: the socket of a process that died without removing it. Where a folder cannot be, no socket can either.
             Err(err)
                 if matches!(
                     err.kind(),
-                    std::io::ErrorKind::NotFound | std::io::ErrorKind::ConnectionRefused
+                    std::io::ErrorKind::NotFound
+                        | std::io::ErrorKind::NotADirectory
+                        | std::io::ErrorKind::ConnectionRefused
                 ) =>
             {
                 return Ok(None);

@@ -100,5 +100,5 @@ fn a_folder_that_cannot_be_made_is_an_error_that_names_it() {
     folders.runtime = root.path().join("file/onebit");
     let Err(problem) = claim(&folders) else { panic!("a file was used as a folder") };
     assert!(problem.to_string().contains("file/onebit"), "{problem}");
-    assert_eq!(status(&folders).unwrap_or(None), None);
+    assert_eq!(status(&folders).unwrap(), None);
 }

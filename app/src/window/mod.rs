@@ -146,7 +146,7 @@ fn close_on_signals(ctx: &Context) -> std::io::Result<()> {
     let mut signals = signal_hook::iterator::Signals::new([SIGTERM, SIGINT, SIGHUP])?;
     let ctx = ctx.clone();
     std::thread::Builder::new().name("signals".to_owned()).spawn(move || {
-        for _ in signals.forever() {
+        if signals.forever().next().is_some() {
             ctx.send_viewport_cmd(ViewportCommand::Close);
             ctx.request_repaint();
             std::thread::sleep(CLOSE_PATIENCE);

@@ -73,6 +73,33 @@ impl Slot {
     }
 }
 
+/// How well an idle slot suits a prompt, worst first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Worth {
+    /// Another conversation: whole pages in common, then how long it has not been used.
+    Other { common_pages: usize, last_used: std::cmp::Reverse<u64> },
+    /// Nothing in it.
+    Empty,
+    /// Mostly this conversation: tokens in common.
+    Same { common: usize },
+}
+
+impl Slot {
+    /// All chats begin with the same few tokens, often with the same system prompt. A slot therefore counts as the same
+    /// conversation only when taking it over keeps at least as much as it drops.
+    fn worth_for(&self, prompt: &[u32]) -> Worth {
+        let common = common_prefix(&self.tokens, prompt);
+        if self.tokens.is_empty() {
+            Worth::Empty
+        } else if 2 * common >= self.tokens.len() {
+            Worth::Same { common }
+        } else {
+            let last_used = std::cmp::Reverse(self.last_used);
+            Worth::Other { common_pages: common / PAGE_POSITIONS, last_used }
+        }
+    }
+}
+
 impl Slots {
     /// `n_slots` empty slots over `n_pages` free pages.
     pub fn new(n_slots: usize, n_pages: usize) -> Self {
@@ -102,9 +129,9 @@ impl Slots {
     /// Finds a slot for `prompt` with pages for `positions` positions, or `None` when the caller has to wait for a running
     /// generation to end.
     ///
-    /// A named session gets the slot pinned by its name; otherwise the idle unpinned slot that shares the longest prefix
-    /// with the prompt is taken and what differs is dropped. The last prompt token is never counted as cached, because its
-    /// logits are needed. When pages are short, idle slots are emptied, least recently used first, pinned ones last; nothing
+    /// A named session gets the slot pinned by its name. Otherwise the idle unpinned slot that shares the longest prefix with the
+    /// prompt is taken, if that keeps at least as much as it drops; then an empty slot; then the one that is missed least.
+    /// What differs from the prompt is dropped. The last prompt token is never counted as cached, because its logits are needed. When pages are short, idle slots are emptied, least recently used first, pinned ones last; nothing
     /// is emptied when even that would not suffice.
     pub fn claim(&mut self, prompt: &[u32], positions: usize, session: Option<&str>) -> Option<Claim> {
         let slot = self.choose(prompt, session)?;
@@ -156,10 +183,7 @@ impl Slots {
             return (!self.slots[own].busy).then_some(own);
         }
         let idle = || self.slots.iter().enumerate().filter(|(_, s)| !s.busy);
-        let unpinned = idle().filter(|(_, s)| s.session.is_none()).max_by_key(|(_, s)| {
-            // Longest prefix; without one an empty slot before one that holds a conversation; then the oldest.
-            (common_prefix(&s.tokens, prompt), s.tokens.is_empty(), std::cmp::Reverse(s.last_used))
-        });
+        let unpinned = idle().filter(|(_, s)| s.session.is_none()).max_by_key(|(_, s)| s.worth_for(prompt));
         let pinned = || idle().min_by_key(|(_, s)| s.last_used);
         unpinned.or_else(pinned).map(|(i, _)| i)
     }

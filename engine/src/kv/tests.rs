@@ -207,3 +207,33 @@ fn a_pinned_slot_is_not_lent_for_its_prefix() {
     assert_ne!(other.slot, claim.slot);
     assert_eq!(other.cached, 0);
 }
+
+#[test]
+fn chats_that_begin_alike_do_not_take_each_others_slots() {
+    let mut slots = Slots::new(4, 64);
+    let opening = numbered(1, 20);
+    let chats: Vec<Vec<u32>> =
+        (1..4).map(|chat| opening.iter().copied().chain(numbered(1000 * chat, 200)).collect()).collect();
+    for chat in &chats {
+        let claim = slots.claim(&chat[..100], 120, None).expect("free");
+        assert_eq!(claim.cached, 0, "an empty slot is taken rather than another chat");
+        slots.extend(claim.slot, &chat[..100]);
+        slots.release(claim.slot);
+    }
+    for chat in &chats {
+        let claim = slots.claim(chat, 300, None).expect("free");
+        assert_eq!(claim.cached, 100, "the second turn finds the first");
+        slots.extend(claim.slot, &chat[100..]);
+        slots.release(claim.slot);
+    }
+    // A fifth chat, when the fourth took the last empty slot, replaces the one that was not used for longest.
+    for from in [7000, 8000] {
+        let prompt: Vec<u32> = opening.iter().copied().chain(numbered(from, 80)).collect();
+        let claim = slots.claim(&prompt, 120, None).expect("free");
+        slots.extend(claim.slot, &prompt[claim.cached..]);
+        slots.release(claim.slot);
+    }
+    let kept = slots.claim(&chats[2], 300, None).expect("free");
+    assert_eq!(kept.cached, 219);
+    assert!(slots.slots().iter().all(|s| s.tokens().get(20) != Some(&1000)), "the oldest chat stayed");
+}

@@ -206,6 +206,9 @@ mod tests {
     use super::*;
     use std::io::Write as _;
 
+    /// Set for the process that is meant to end.
+    const CHILD: &str = "ONEBIT_TEST_SIGBUS_CHILD";
+
     fn file_of(bytes: usize) -> tempfile::NamedTempFile {
         let mut file = tempfile::NamedTempFile::new().expect("temporary file");
         file.write_all(&vec![7; bytes]).expect("write");
@@ -248,5 +251,31 @@ mod tests {
     fn empty_files_and_folders_are_refused() {
         assert!(Map::open(file_of(0).path()).is_err());
         assert!(Map::open(&std::env::temp_dir()).is_err());
+    }
+
+    #[test]
+    fn fault_outside_our_maps_ends_the_process_as_before() {
+        use std::os::unix::process::ExitStatusExt as _;
+        let name = "model::map::tests::child_that_faults_outside_our_maps";
+        let child = std::process::Command::new(std::env::current_exe().expect("this test"))
+            .args(["--exact", name, "--ignored", "--test-threads=1"])
+            .env(CHILD, "1")
+            .output()
+            .expect("started");
+        assert_eq!(child.status.signal(), Some(libc::SIGBUS), "{child:?}");
+    }
+
+    #[test]
+    #[ignore = "ends its process with SIGBUS; run by the test above"]
+    fn child_that_faults_outside_our_maps() {
+        if std::env::var_os(CHILD).is_none() {
+            return;
+        }
+        let (ours, foreign) = (file_of(8192), file_of(8192));
+        let _ours = Map::open(ours.path()).expect("map");
+        // SAFETY: the map is cut on purpose; this process ends at the read.
+        let bytes = unsafe { Mmap::map(foreign.as_file()) }.expect("map");
+        foreign.as_file().set_len(0).expect("truncate");
+        std::hint::black_box(bytes[5000]);
     }
 }

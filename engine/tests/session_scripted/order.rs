@@ -109,9 +109,9 @@ fn the_queue_is_bounded_and_a_place_is_free_once_an_end_is_read() {
 
 #[test]
 fn a_cancel_is_felt_within_one_token() {
-    let (script, steps) = Steps::of(hashed(100_000));
-    let engine = engine(script, options());
     for already in 1..6 {
+        let (script, steps) = Steps::of(hashed(100_000));
+        let engine = engine(script, options());
         let generation = engine.submit(request("count", 500), no_wake()).expect("room");
         steps.allow(already);
         let mut tokens = 0;
@@ -138,18 +138,19 @@ fn a_cancel_is_felt_within_one_token() {
 #[test]
 fn a_cancel_is_felt_in_the_queue_and_in_a_prompt() {
     let (script, steps) = Steps::of(hashed(100_000));
-    let engine = engine(script, EngineOptions { max_running: 1, prefill_chunk: 4, ..options() });
-    let reading = engine.submit(request(&"p".repeat(400), 10), no_wake()).expect("room");
+    let engine = engine(script, EngineOptions { max_running: 1, prefill_chunk: 1, ..options() });
+    let reading = engine.submit(request(&"p".repeat(1000), 10), no_wake()).expect("room");
     let queued = engine.submit(request("q", 10), no_wake()).expect("room");
     until("one runs and one waits", || engine.status().running == 1 && engine.status().queued == 1);
     queued.cancel();
-    steps.allow(1);
+    steps.until("nothing waits", || engine.status().queued == 0);
     let outcome = finish(&queued);
     assert_eq!(
         (outcome.reason(), outcome.tokens.len(), outcome.prompt_tokens),
         (StopReason::Cancelled, 0, 0)
     );
     reading.cancel();
+    // The step that waits in the script began before the cancel.
     steps.allow(1);
     let outcome = finish(&reading);
     assert_eq!((outcome.reason(), outcome.tokens.len()), (StopReason::Cancelled, 0));

@@ -18,6 +18,8 @@
     reason = "tiles are small arrays indexed in lockstep, unrolled by the compiler"
 )]
 
+use std::sync::atomic::{Ordering, compiler_fence};
+
 use super::simd::Simd;
 use super::{GROUP_ROWS, Isa, MAX_GROUPS, dispatch};
 
@@ -99,6 +101,8 @@ pub struct Dots<'a> {
     pub x_scales: &'a [f32],
     /// Sum of each 16 activations, `[tokens, steps * 2]`.
     pub x_sums: &'a [i32],
+    /// What a minimum of 1 adds in each 32 columns, `[tokens, steps]`: the scale times the sum of the activations.
+    pub x_minima: &'a [f32],
     /// Rows of `x`.
     pub tokens: usize,
     /// `[tokens, groups, 16]`.
@@ -118,6 +122,7 @@ pub fn dots(isa: Isa, dots: &mut Dots<'_>) {
     assert!(dots.x.len() >= dots.tokens * dots.steps * STEP_COLS, "rows of activations");
     assert!(dots.x_scales.len() >= dots.tokens * dots.steps, "scales of the activations");
     assert!(dots.x_sums.len() >= dots.tokens * dots.steps * 2, "sums of the activations");
+    assert!(dots.x_minima.len() >= dots.tokens * dots.steps, "factors of the minima");
     assert!(dots.out.len() >= dots.tokens * dots.groups.len() * GROUP_ROWS, "room for the sums");
     dispatch!(isa, run, dots, &mut Dots<'_>);
 }
@@ -341,7 +346,7 @@ unsafe fn tile<S: Simd, U: Unpack, const G: usize, const N: usize>(
             for g in 0..G {
                 let from = weights[g].add(step * format.code_bytes());
                 for line in 0..format.code_bytes() / 64 {
-                    S::prefetch(from.wrapping_add(1024 + 64 * line));
+                    S::prefetch(from.wrapping_add(512 + 64 * line));
                 }
                 let codes = U::codes::<S>(from);
                 let (low, high, minimum) = U::scales::<S>(
@@ -349,6 +354,8 @@ unsafe fn tile<S: Simd, U: Unpack, const G: usize, const N: usize>(
                     weights[g].add(supers_at + step / SUPER_STEPS * format.super_bytes()),
                 );
                 for n in 0..N {
+                    // Keeps the compiler from loading the activations of all tokens first, which needs more registers than there are.
+                    compiler_fence(Ordering::SeqCst);
                     let at = (token + n) * d.steps + step;
                     let x = d.x.as_ptr().add(at * STEP_COLS);
                     let scale = *d.x_scales.get_unchecked(at);
@@ -366,7 +373,7 @@ unsafe fn tile<S: Simd, U: Unpack, const G: usize, const N: usize>(
                         total = S::fma(S::itof(S::iadd(first, second)), S::fmul(low, x_scale), total);
                     }
                     if U::MINIMUM {
-                        total = S::fma(minimum, S::fsplat(scale * (sums[0] + sums[1]) as f32), total);
+                        total = S::fma(minimum, S::fsplat(*d.x_minima.get_unchecked(at)), total);
                     }
                     totals[n][g] = total;
                 }

@@ -19,6 +19,8 @@
     reason = "tiles are small arrays indexed in lockstep, unrolled by the compiler"
 )]
 
+use std::sync::atomic::{Ordering, compiler_fence};
+
 use super::simd::Simd;
 use super::{GROUP_ROWS, Isa, MAX_GROUPS, dispatch};
 
@@ -179,7 +181,7 @@ unsafe fn decode<S: Simd, const G: usize>(d: &mut Dots<'_>) {
             let x = [S::splat4(x), S::splat4(x.add(4)), S::splat4(x.add(8)), S::splat4(x.add(12))];
             for g in 0..G {
                 let from = codes[g].add(block * BLOCK_BYTES);
-                S::prefetch(from.wrapping_add(1024));
+                S::prefetch(from.wrapping_add(512));
                 sums[g] = S::trits(sums[g], S::bload(from), x);
             }
         }
@@ -215,6 +217,8 @@ unsafe fn tile<S: Simd, const G: usize, const N: usize>(
                 for g in 0..G {
                     w[g] = S::band(S::bshr(packed[g], 2 * plane), mask);
                 }
+                // Keeps the compiler from loading the activations of all planes first, which needs more registers than there are.
+                compiler_fence(Ordering::SeqCst);
                 let x = x.add(block * BLOCK_COLS + 4 * plane as usize);
                 for n in 0..N {
                     let x = S::splat4(x.add(n * d.stride));
@@ -273,7 +277,7 @@ unsafe fn block_tile<S: Simd, const G: usize, const N: usize>(
             for block in blocks {
                 for g in 0..G {
                     let from = d.codes.as_ptr().add((d.groups[group + g] * d.k_blocks + block) * BLOCK_BYTES);
-                    S::prefetch(from.wrapping_add(1024));
+                    S::prefetch(from.wrapping_add(512));
                     let codes = S::bload(from);
                     for n in 0..N {
                         let x = x.add(n * d.stride + block * BLOCK_COLS);

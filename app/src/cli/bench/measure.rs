@@ -1,9 +1,10 @@
 //! The timed loops. Ids come from a fixed seed; nothing is sampled.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
 use onebit_engine::arch::{Batch, Resident, ResidentOptions};
+use onebit_engine::lane::cpu::ceiling;
 use onebit_engine::lane::{KvDtype, Lane, PAGE_POSITIONS, Row};
 use onebit_engine::model::ModelFile;
 use onebit_engine::telemetry::Telemetry;
@@ -13,6 +14,11 @@ use super::super::output;
 
 /// Prompt tokens per forward call, as the session layer cuts prompts.
 const CHUNK: usize = 256;
+
+/// Buffer of the ceiling: much larger than any cache.
+const CEILING_BYTES: usize = 512 << 20;
+/// Time for each number of streams.
+const CEILING_TIME: Duration = Duration::from_millis(300);
 
 /// A resident model and one sequence.
 pub struct Bed<'l> {
@@ -182,7 +188,11 @@ impl Run {
     }
 }
 
-/// What the memory delivers when it is only read: GB/s of the best of 1, 2, 4 and 8 streams a thread. `None` until a lane can say.
-pub fn read_gb_per_sec_ceiling(_threads: usize) -> Option<f64> {
-    None
+/// What the memory delivers when it is only read: GB/s of the best of 1, 2, 4 and 8 streams a thread.
+///
+/// # Errors
+/// The buffer or the threads could not be had.
+pub fn read_gb_per_sec_ceiling(threads: usize) -> Result<f64> {
+    let speeds = ceiling::measure(threads, CEILING_BYTES, CEILING_TIME)?;
+    Ok(speeds.iter().map(|speed| speed.gb_per_sec).fold(0.0, f64::max))
 }

@@ -65,7 +65,7 @@ impl Bench {
         let (name, threads) = (lane.info().name, lane.info().threads);
         drop(lane);
         output::progress("measuring what the memory can deliver");
-        let ceiling = measure::read_gb_per_sec_ceiling(threads);
+        let ceiling = measure::read_gb_per_sec_ceiling(threads)?;
         output::progress("");
         let result = json!({
             "model": found.id,
@@ -75,14 +75,15 @@ impl Bench {
             "runs": runs.iter().map(Run::json).collect::<Vec<_>>(),
             "read_gb_per_sec_ceiling": ceiling,
         });
+        // First, so that a failure leaves nothing on stdout.
+        if self.record {
+            let path = record::append(folders, &found, &result)?;
+            output::note(&format!("recorded in {}", path.display()));
+        }
         if output.is_json() {
             output.json(&result)?;
         } else {
             table(output, &result, &runs, ceiling)?;
-        }
-        if self.record {
-            let path = record::append(folders, &found, &result)?;
-            output::note(&format!("recorded in {}", path.display()));
         }
         Ok(ExitCode::SUCCESS)
     }
@@ -135,8 +136,9 @@ impl Bench {
     }
 }
 
-fn table(output: &mut Output, result: &Value, runs: &[Run], ceiling: Option<f64>) -> Result<()> {
-    output.line(&format!("{} on {}, {} threads", result["model"], result["lane"], result["threads"]))?;
+fn table(output: &mut Output, result: &Value, runs: &[Run], ceiling: f64) -> Result<()> {
+    let text = |name: &str| result[name].as_str().unwrap_or_default().to_owned();
+    output.line(&format!("{} on {}, {} threads", text("model"), text("lane"), result["threads"]))?;
     output.line("test      depth     tok/s   MB/token      GB/s   of ceiling")?;
     for run in runs {
         let gb_per_sec = run.gb_per_sec();
@@ -147,11 +149,8 @@ fn table(output: &mut Output, result: &Value, runs: &[Run], ceiling: Option<f64>
             run.median(),
             run.bytes_per_token / 1e6,
             gb_per_sec,
-            ceiling.map_or("unknown".to_owned(), |ceiling| format!("{:.1} %", 100.0 * gb_per_sec / ceiling))
+            format!("{:.1} %", 100.0 * gb_per_sec / ceiling)
         ))?;
     }
-    match ceiling {
-        Some(ceiling) => output.line(&format!("reading memory: {ceiling:.2} GB/s at best")),
-        None => Ok(()),
-    }
+    output.line(&format!("reading memory: {ceiling:.2} GB/s at best"))
 }

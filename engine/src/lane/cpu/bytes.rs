@@ -1,55 +1,116 @@
-//! Memory for weights and the KV cache: zeroed pages from the system, aligned, committed when first touched.
+//! Memory for weights and the KV cache: zeroed pages from the system, committed when first touched. Weights share slabs, so that
+//! also small matrices lie in huge pages: a token walks through all of them, and with pages of 4 KB address translation halves
+//! the speed of reading (18 against 33 GB/s on one EPYC core).
+
+#![expect(unsafe_code, reason = "owners of disjoint parts of one mapping")]
 
 use std::ops::{Deref, DerefMut};
+use std::sync::Arc;
 
-use memmap2::MmapMut;
+use memmap2::{MmapMut, MmapRaw};
 
 use crate::lane::LaneError;
 
-/// From this size on the system is asked for huge pages, which saves address translations in long streams.
-const HUGE_BYTES: usize = 4 << 20;
+/// Size of a slab. Memory is only committed where it is used.
+const SLAB_BYTES: usize = 64 << 20;
+/// Parts begin on cache lines.
+const ALIGNMENT: usize = 64;
 
-/// Page-aligned zeroed bytes.
+/// Hands out parts of slabs. A slab goes back to the system when its last part is dropped.
+#[derive(Default)]
+pub(super) struct Slabs {
+    current: Option<(Arc<MmapRaw>, usize)>,
+}
+
+impl Slabs {
+    /// `len` zeroed bytes for `what`.
+    ///
+    /// # Errors
+    /// [`LaneError::OutOfMemory`] naming `what`.
+    pub(super) fn take(&mut self, len: usize, what: &str) -> Result<Bytes, LaneError> {
+        if len > SLAB_BYTES / 2 {
+            return Ok(Bytes { slab: Arc::new(huge(len, what)?), start: 0, len });
+        }
+        let (slab, start) = match self.current.take() {
+            Some((slab, start)) if start + len <= SLAB_BYTES => (slab, start),
+            _ => (Arc::new(huge(SLAB_BYTES, what)?), 0),
+        };
+        self.current = Some((Arc::clone(&slab), (start + len).next_multiple_of(ALIGNMENT)));
+        Ok(Bytes { slab, start, len })
+    }
+}
+
+fn map(len: usize, what: &str) -> Result<MmapMut, LaneError> {
+    MmapMut::map_anon(len.max(1)).map_err(|_| LaneError::OutOfMemory { what: what.to_owned(), bytes: len })
+}
+
+/// A mapping in huge pages where the system grants them.
+fn huge(len: usize, what: &str) -> Result<MmapRaw, LaneError> {
+    let map = map(len, what)?;
+    #[cfg(target_os = "linux")]
+    // A wish: a kernel without huge pages refuses it and nothing but speed changes.
+    let _ = map.advise(memmap2::Advice::HugePage);
+    Ok(map.into())
+}
+
+/// A zeroed part of a mapping with one owner.
 pub(super) struct Bytes {
-    map: MmapMut,
+    slab: Arc<MmapRaw>,
+    start: usize,
     len: usize,
 }
 
 impl Bytes {
-    /// Memory that will be filled at once.
-    ///
-    /// # Errors
-    /// [`LaneError::OutOfMemory`] naming `what`.
-    pub(super) fn zeroed(len: usize, what: &str) -> Result<Self, LaneError> {
-        let bytes = Self::lazy(len, what)?;
-        #[cfg(target_os = "linux")]
-        if len >= HUGE_BYTES {
-            // A wish: a kernel without huge pages refuses it and nothing but speed changes.
-            let _ = bytes.map.advise(memmap2::Advice::HugePage);
-        }
-        Ok(bytes)
-    }
-
-    /// Memory that is committed page by page as it is touched.
+    /// A mapping of its own in ordinary pages, committed page by page as it is touched.
     ///
     /// # Errors
     /// [`LaneError::OutOfMemory`] naming `what`.
     pub(super) fn lazy(len: usize, what: &str) -> Result<Self, LaneError> {
-        let map = MmapMut::map_anon(len.max(1))
-            .map_err(|_| LaneError::OutOfMemory { what: what.to_owned(), bytes: len })?;
-        Ok(Self { map, len })
+        Ok(Self { slab: Arc::new(map(len, what)?.into()), start: 0, len })
     }
 }
 
 impl Deref for Bytes {
     type Target = [u8];
     fn deref(&self) -> &[u8] {
-        &self.map[..self.len]
+        // SAFETY: the part lies in the mapping, which `self` keeps alive; parts never overlap and are never handed out twice,
+        // so whoever may write it holds `&mut self`.
+        unsafe { std::slice::from_raw_parts(self.slab.as_ptr().add(self.start), self.len) }
     }
 }
 
 impl DerefMut for Bytes {
     fn deref_mut(&mut self) -> &mut [u8] {
-        &mut self.map[..self.len]
+        // SAFETY: as in `deref`, with `&mut self` held by the caller.
+        unsafe { std::slice::from_raw_parts_mut(self.slab.as_mut_ptr().add(self.start), self.len) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parts_of_a_slab_are_zeroed_aligned_and_disjoint() {
+        let mut slabs = Slabs::default();
+        let sizes = [1, 64, 1000, SLAB_BYTES / 2, SLAB_BYTES / 2, SLAB_BYTES, 0, 7];
+        let mut parts: Vec<Bytes> = sizes.iter().map(|&len| slabs.take(len, "test").unwrap()).collect();
+        for (i, part) in parts.iter_mut().enumerate() {
+            assert_eq!(part.len(), sizes[i]);
+            assert_eq!(part.as_ptr() as usize % ALIGNMENT, 0);
+            if let [first, .., last] = &mut part[..] {
+                assert_eq!((*first, *last), (0, 0));
+                (*first, *last) = (i as u8 + 1, i as u8 + 1);
+            }
+        }
+        drop(slabs);
+        for (i, part) in parts.iter().enumerate().filter(|(_, part)| part.len() > 1) {
+            assert_eq!((part[0], part[part.len() - 1]), (i as u8 + 1, i as u8 + 1));
+        }
+    }
+
+    #[test]
+    fn impossible_sizes_are_errors() {
+        assert!(matches!(Slabs::default().take(usize::MAX / 4, "x"), Err(LaneError::OutOfMemory { .. })));
     }
 }

@@ -43,6 +43,7 @@ pub struct CpuLane {
     info: LaneInfo,
     isa: Isa,
     pool: Pool,
+    slabs: bytes::Slabs,
     weights: Slots<Weight>,
     buffers: Slots<Buffer>,
     ropes: Slots<rotary::Rotary>,
@@ -78,6 +79,7 @@ impl CpuLane {
             info: LaneInfo { name, threads, notice },
             isa,
             pool,
+            slabs: bytes::Slabs::default(),
             weights: Slots::new("weight"),
             buffers: Slots::new("buffer"),
             ropes: Slots::new("rotary table"),
@@ -139,7 +141,7 @@ impl Lane for CpuLane {
     }
 
     fn upload(&mut self, tensor: &TensorView<'_>) -> Result<WeightId, LaneError> {
-        Ok(WeightId(self.weights.insert(Weight::new(tensor, &self.pool)?)))
+        Ok(WeightId(self.weights.insert(Weight::new(tensor, &self.pool, &mut self.slabs)?)))
     }
 
     fn weight_bytes(&self, weight: WeightId) -> usize {

@@ -286,6 +286,7 @@ impl Product<'_> {
                 x: &x.q[token * x.stride..end * x.stride],
                 x_scales: &x.scales[token * x.scales_per_row..end * x.scales_per_row],
                 x_sums: &x.sums[token * x.sums_per_row..end * x.sums_per_row],
+                x_minima: &x.minima[token * x.scales_per_row..end * x.scales_per_row],
                 tokens,
                 out: sums,
             },

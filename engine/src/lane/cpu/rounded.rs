@@ -2,6 +2,7 @@
 
 #![expect(unsafe_code, reason = "threads write disjoint rows")]
 
+use half::f16;
 use onebit_kernels::cpu::ternary::{BLOCK_COLS, X_SCALE_COLS};
 use onebit_kernels::cpu::{Isa, rows};
 
@@ -19,7 +20,8 @@ pub(super) enum Rounding {
     RowBy64,
     /// A scale and a sum for each 64 columns: ternary weights with float activations.
     By64,
-    /// A scale for each 32 columns and a sum for each 16: the Q formats.
+    /// A scale for each 32 columns and a sum for each 16: the Q formats. Scales, and scales times sums, are rounded to f16
+    /// as llama.cpp stores them (Q8_0, Q8_1), so that both engines see the same activations.
     By32,
 }
 
@@ -38,6 +40,8 @@ pub(super) struct Rounded {
     pub(super) sums: Vec<i32>,
     /// Sums of one row.
     pub(super) sums_per_row: usize,
+    /// [`Rounding::By32`] only, `[rows, scales_per_row]`: the scale times the sum of its columns.
+    pub(super) minima: Vec<f32>,
 }
 
 impl Rounded {
@@ -50,6 +54,7 @@ impl Rounded {
             scales_per_row: 0,
             sums: Vec::new(),
             sums_per_row: 0,
+            minima: Vec::new(),
         }
     }
 
@@ -72,10 +77,13 @@ impl Rounded {
         grow(&mut self.q, rows * self.stride);
         grow(&mut self.scales, rows * self.scales_per_row);
         grow(&mut self.sums, rows * self.sums_per_row);
+        let n_minima = if rounding == Rounding::By32 { self.scales_per_row } else { 0 };
+        grow(&mut self.minima, rows * n_minima);
         let (stride, n_scales, n_sums) = (self.stride, self.scales_per_row, self.sums_per_row);
         let q = Disjoint::new(&mut self.q);
         let scales = Disjoint::new(&mut self.scales);
         let sums = Disjoint::new(&mut self.sums);
+        let minima = Disjoint::new(&mut self.minima);
         let grain = if rows < PARALLEL_ROWS { rows } else { 4 };
         pool.run(rows, grain, |_, range| {
             for r in range {
@@ -83,6 +91,10 @@ impl Rounded {
                 let (q, scales, sums) =
                     unsafe { (q.part(r, stride), scales.part(r, n_scales), sums.part(r, n_sums)) };
                 round_row(isa, rounding, row(r), q, scales, sums);
+                if rounding == Rounding::By32 {
+                    // SAFETY: as above.
+                    store_as_f16(scales, sums, unsafe { minima.part(r, n_minima) });
+                }
             }
         });
     }
@@ -117,6 +129,18 @@ fn round_row(isa: Isa, rounding: Rounding, x: &[f32], q: &mut [i8], scales: &mut
     };
     for (q, sum) in q.chunks(block).zip(sums) {
         *sum = q.iter().map(|&q| i32::from(q)).sum();
+    }
+}
+
+/// Rounds scales, and scales times sums, to f16. Scales below the normal range of f16, which llama.cpp would lose, stay as
+/// they are.
+fn store_as_f16(scales: &mut [f32], sums: &[i32], minima: &mut [f32]) {
+    for ((scale, sums), minimum) in scales.iter_mut().zip(sums.as_chunks::<2>().0).zip(minima) {
+        *minimum = *scale * (sums[0] + sums[1]) as f32;
+        if *scale >= f16::MIN_POSITIVE.to_f32() {
+            *minimum = f16::from_f32(*minimum).to_f32();
+            *scale = f16::from_f32(*scale).to_f32();
+        }
     }
 }
 

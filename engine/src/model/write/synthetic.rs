@@ -253,6 +253,10 @@ impl Synthetic {
             if tensor.rows == 1 { (1.0, 0.2) } else { (0.0, 1.7 / (tensor.cols as f32).sqrt()) };
         for _ in 0..tensor.rows {
             row.iter_mut().for_each(|v| *v = center + spread * random.unit());
+            if tensor.rows > 1 {
+                // So that an embedding is the same numbers in .h1b (always f32) and in GGUF with F16.
+                row.iter_mut().for_each(|v| *v = f16::from_f32(*v).to_f32());
+            }
             packed.clear();
             pack_dense(tensor.ty, &row[..cols], &mut packed)?;
             out.write_all(&packed)?;

@@ -139,16 +139,13 @@ impl<B: Backend> Scheduler<B> {
     pub(super) fn run(mut self) {
         while self.read_commands() {
             self.end_cancelled();
-            if self.admit() {
-                self.publish();
+            if self.admit() || !self.farewells.is_empty() {
+                self.publish_and_say_farewell();
             }
             for model in 0..self.models.len() {
                 self.step(model);
             }
-            self.publish();
-            for farewell in self.farewells.drain(..) {
-                farewell.say();
-            }
+            self.publish_and_say_farewell();
         }
         for model in std::mem::take(&mut self.models) {
             self.backend.unload(model.resident);
@@ -222,6 +219,14 @@ impl<B: Backend> Scheduler<B> {
 
     fn memory_used_bytes(&self) -> u64 {
         self.models.iter().map(Model::memory_bytes).sum()
+    }
+
+    /// Shows what changed, then tells the callers of what ended, who may look at once.
+    fn publish_and_say_farewell(&mut self) {
+        self.publish();
+        for farewell in self.farewells.drain(..) {
+            farewell.say();
+        }
     }
 
     fn publish(&self) {

@@ -14,7 +14,7 @@ use minijinja::syntax::SyntaxConfig;
 use minijinja::value::ValueKind;
 use minijinja::{AutoEscape, Environment, Error, ErrorKind, Value};
 
-use super::{TemplateError, clock, python};
+use super::{TemplateError, clock, operators, python};
 
 /// Longest source. Published templates have at most some 30 KiB.
 const MAX_SOURCE_BYTES: usize = 128 << 10;
@@ -26,8 +26,6 @@ const MAX_RAW_BYTES: u64 = 512 << 20;
 const TEXT_BYTES: usize = 1 << 20;
 /// All texts made on the way may have this many bytes and 32 times what went in.
 const TOTAL_BYTES: usize = 64 << 20;
-/// What an item of a list counts.
-const ITEM_BYTES: usize = 32;
 /// Nested macro calls and recursive loops.
 const MAX_CALLS: usize = 100;
 /// Stack of the rendering thread; only what is touched is ever backed by memory.
@@ -36,6 +34,7 @@ const STACK_BYTES: usize = 256 << 20;
 const ADD: &str = "bounded_add";
 const CONCAT: &str = "bounded_concat";
 const MULTIPLY: &str = "bounded_multiply";
+const SLICE: &str = "bounded_slice";
 
 /// Filters of `minijinja` that can make much from little and that chat templates do not use.
 const LEFT_OUT: &[&str] = &["batch", "chain", "e", "escape", "format", "pprint", "slice", "sum", "zip"];
@@ -129,25 +128,26 @@ fn render(source: &str, context: Value, budget: &Arc<Budget>) -> Result<String, 
     Ok(text)
 }
 
-/// Replaces operators that make text by charged filters; returns the length of the longest raw text.
+/// Replaces operators that make text or lists by charged filters (and slices, which panic in `minijinja` when empty); returns the length of the longest raw text.
 fn bound_operators(program: &mut Instructions<'_>) -> u64 {
     /// Filters beyond the first fifty of a program are looked up by name: this marks one.
     const BY_NAME: u8 = !0;
     let mut longest_raw = 0;
     let mut at = 0;
     while let Some(instruction) = program.get_mut(at) {
-        let name = match instruction {
-            Instruction::Add => Some(ADD),
-            Instruction::StringConcat => Some(CONCAT),
-            Instruction::Mul => Some(MULTIPLY),
+        let filter = match instruction {
+            Instruction::Add => Some((ADD, 2)),
+            Instruction::StringConcat => Some((CONCAT, 2)),
+            Instruction::Mul => Some((MULTIPLY, 2)),
+            Instruction::Slice => Some((SLICE, 4)),
             Instruction::EmitRaw(raw) => {
                 longest_raw = longest_raw.max(raw.len() as u64);
                 None
             }
             _ => None,
         };
-        if let Some(name) = name {
-            *instruction = Instruction::ApplyFilter(name, Some(2), BY_NAME);
+        if let Some((name, operands)) = filter {
+            *instruction = Instruction::ApplyFilter(name, Some(operands), BY_NAME);
         }
         at += 1;
     }
@@ -167,23 +167,22 @@ fn environment(budget: &Arc<Budget>, steps: u64) -> Environment<'static> {
     let at = |budget: &Arc<Budget>| Arc::clone(budget);
 
     let charged = at(budget);
-    env.set_formatter(move |out, _, value| {
-        let text = match value.kind() {
-            // As Python writes them.
-            ValueKind::None => "None".to_owned(),
-            ValueKind::Bool => if value.is_true() { "True" } else { "False" }.to_owned(),
-            _ => charged.text(format_args!("{value}"))?,
-        };
-        Ok(out.write_str(&text)?)
+    env.set_formatter(move |out, _, value| Ok(out.write_str(&charged.written(value)?)?));
+    let charged = at(budget);
+    env.add_filter(ADD, move |a: &Value, b: &Value| operators::add(&charged, a, b));
+    let charged = at(budget);
+    env.add_filter(CONCAT, move |a: &Value, b: &Value| {
+        let (a, b) = (charged.written(a)?, charged.written(b)?);
+        charged.value(format_args!("{a}{b}"))
     });
     let charged = at(budget);
-    env.add_filter(ADD, move |a: &Value, b: &Value| add(&charged, a, b));
+    env.add_filter(MULTIPLY, move |a: &Value, b: &Value| operators::multiply(&charged, a, b));
     let charged = at(budget);
-    env.add_filter(CONCAT, move |a: &Value, b: &Value| charged.value(format_args!("{a}{b}")));
+    env.add_filter(SLICE, move |value: &Value, start: &Value, stop: &Value, step: &Value| {
+        operators::slice(&charged, value, start, stop, step)
+    });
     let charged = at(budget);
-    env.add_filter(MULTIPLY, move |a: &Value, b: &Value| multiply(&charged, a, b));
-    let charged = at(budget);
-    env.add_filter("string", move |value: &Value| charged.value(format_args!("{value}")));
+    env.add_filter("string", move |value: &Value| charged.written(value));
     let charged = at(budget);
     env.add_filter("replace", move |text: &str, from: &str, to: &str| {
         python::replace(&charged, text, from, to, usize::MAX)
@@ -206,59 +205,6 @@ fn environment(budget: &Arc<Budget>, steps: u64) -> Environment<'static> {
         python::call(&charged, value, method, args)
     });
     env
-}
-
-/// `+`: numbers, texts, lists.
-fn add(budget: &Budget, a: &Value, b: &Value) -> Result<Value, Error> {
-    if let (Some(a), Some(b)) = (a.as_str(), b.as_str()) {
-        return budget.value(format_args!("{a}{b}"));
-    }
-    if let Some(sum) = arithmetic(a, b, i64::checked_add, |a, b| a + b) {
-        return sum;
-    }
-    let is_list = |value: &Value| matches!(value.kind(), ValueKind::Seq | ValueKind::Iterable);
-    if is_list(a) && is_list(b) {
-        let items = a.try_iter()?.chain(b.try_iter()?);
-        return items.map(|item| budget.charge(ITEM_BYTES).map(|()| item)).collect();
-    }
-    Err(mismatch("+", a, b))
-}
-
-/// `*`: numbers, or a text and how often.
-fn multiply(budget: &Budget, a: &Value, b: &Value) -> Result<Value, Error> {
-    if let Some(product) = arithmetic(a, b, i64::checked_mul, |a, b| a * b) {
-        return product;
-    }
-    let (text, count) = if a.as_str().is_some() { (a, b) } else { (b, a) };
-    match (text.as_str(), count.as_usize()) {
-        (Some(text), Some(count)) => {
-            budget.check(text.len().saturating_mul(count))?;
-            budget.value(format_args!("{}", text.repeat(count)))
-        }
-        _ => Err(mismatch("*", a, b)),
-    }
-}
-
-fn arithmetic(
-    a: &Value,
-    b: &Value,
-    whole: fn(i64, i64) -> Option<i64>,
-    real: fn(f64, f64) -> f64,
-) -> Option<Result<Value, Error>> {
-    if !(a.is_number() && b.is_number()) {
-        return None;
-    }
-    if a.is_integer() && b.is_integer() {
-        let result = a.as_i64().zip(b.as_i64()).and_then(|(a, b)| whole(a, b));
-        return Some(result.map(Value::from).ok_or_else(|| mismatch("arithmetic", a, b)));
-    }
-    let float = |value: &Value| f64::try_from(value.clone());
-    Some(float(a).and_then(|a| float(b).map(|b| Value::from(real(a, b)))))
-}
-
-fn mismatch(operator: &str, a: &Value, b: &Value) -> Error {
-    let detail = format!("{operator} is not possible for {} and {}", a.kind(), b.kind());
-    Error::new(ErrorKind::InvalidOperation, detail)
 }
 
 /// Bytes that a rendering may still make.
@@ -301,6 +247,15 @@ impl Budget {
         }
         self.charge(bounded.text.len())?;
         Ok(bounded.text)
+    }
+
+    /// A value as Python writes it.
+    pub(super) fn written(&self, value: &Value) -> Result<String, Error> {
+        match value.kind() {
+            ValueKind::None => Ok("None".to_owned()),
+            ValueKind::Bool => Ok(if value.is_true() { "True" } else { "False" }.to_owned()),
+            _ => self.text(format_args!("{value}")),
+        }
     }
 
     /// As [`Self::text`], as a value.

@@ -1,11 +1,12 @@
 //! Jinja chat templates from model files, and the official BitNet template for files without one.
 //!
 //! A template is part of a model file and so hostile input: its work, its output and every text on the way are bounded
-//! (`bounded`), and the methods of Python's `str` and `dict` that real templates call are here (`python`). What a template
+//! (`bounded`), and the methods of Python's `str` and `dict` that real templates call are here (`operators`, `python`). What a template
 //! writes is turned into ids by `super::chat`.
 
 mod bounded;
 mod clock;
+mod operators;
 mod python;
 
 use minijinja::Value;

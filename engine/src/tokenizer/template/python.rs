@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use std::io;
 use std::sync::Arc;
 
-use minijinja::value::{ValueKind, from_args};
+use minijinja::value::{Kwargs, ValueKind, from_args};
 use minijinja::{Environment, Error, ErrorKind, Value};
 use serde::Serialize as _;
 
@@ -175,7 +175,7 @@ pub(super) fn join(budget: &Budget, joiner: &str, items: &Value) -> Result<Value
             text.push_str(joiner);
         }
         budget.charge(joiner.len())?;
-        text.push_str(&budget.text(format_args!("{item}"))?);
+        text.push_str(&budget.written(&item)?);
         budget.check(text.len())?;
     }
     budget.value(format_args!("{text}"))
@@ -214,31 +214,38 @@ fn search(text: &str, method: &str, part: &str) -> i64 {
 /// `indent` and `tojson`.
 pub(super) fn add_text_filters(env: &mut Environment<'_>, budget: &Arc<Budget>) {
     let charged = Arc::clone(budget);
-    env.add_filter(
-        "indent",
-        move |text: &str, width: Option<usize>, first: Option<bool>, blank: Option<bool>| {
-            let pad = indentation(width.unwrap_or(4))?;
-            let mut out = String::new();
-            for (at, line) in text.split('\n').enumerate() {
-                if at > 0 {
-                    out.push('\n');
-                }
-                let skips = (at == 0 && first != Some(true)) || (line.is_empty() && blank != Some(true));
-                out.push_str(if at > 0 || first == Some(true) { if skips { "" } else { &pad } } else { "" });
-                out.push_str(line);
-                charged.check(out.len())?;
-            }
-            charged.value(format_args!("{out}"))
-        },
-    );
+    env.add_filter("indent", move |text: &str, width: Option<usize>, options: Kwargs| {
+        let width = options.get::<Option<usize>>("width")?.or(width).unwrap_or(4);
+        let (first, blank): (Option<bool>, Option<bool>) = (options.get("first")?, options.get("blank")?);
+        options.assert_all_used()?;
+        indent(&charged, text, width, first == Some(true), blank == Some(true))
+    });
     let charged = Arc::clone(budget);
-    env.add_filter("tojson", move |value: &Value, options: minijinja::value::Kwargs| {
+    env.add_filter("tojson", move |value: &Value, options: Kwargs| {
         let indent: Option<usize> = options.get("indent")?;
         // Arguments of `json.dumps` that change nothing here.
         let _: (Option<bool>, Option<bool>) = (options.get("ensure_ascii")?, options.get("sort_keys")?);
         options.assert_all_used()?;
         json(&charged, value, indent)
     });
+}
+
+/// Pads all lines but the first and the empty ones, unless asked otherwise.
+fn indent(budget: &Budget, text: &str, width: usize, first: bool, blank: bool) -> Result<Value, Error> {
+    let pad = indentation(width)?;
+    let mut out = String::new();
+    for (at, line) in text.split('\n').enumerate() {
+        if at > 0 {
+            out.push('\n');
+        }
+        let is_padded = if at == 0 { first } else { blank || !line.is_empty() };
+        if is_padded {
+            out.push_str(&pad);
+        }
+        out.push_str(line);
+        budget.check(out.len())?;
+    }
+    budget.value(format_args!("{out}"))
 }
 
 fn indentation(width: usize) -> Result<String, Error> {

@@ -5,7 +5,7 @@ use half::f16;
 use onebit_kernels::cpu::GROUP_ROWS;
 use onebit_kernels::cpu::blocks::{Format, STEP_COLS, SUPER_STEPS};
 
-use super::super::bytes::Bytes;
+use super::super::bytes::{Bytes, Slabs};
 use super::super::threads::Pool;
 use super::{pack_groups, rows_of};
 use crate::lane::LaneError;
@@ -31,7 +31,7 @@ struct Step {
 }
 
 impl Blocks {
-    pub(super) fn new(tensor: &TensorView<'_>, pool: &Pool) -> Result<Self, LaneError> {
+    pub(super) fn new(tensor: &TensorView<'_>, pool: &Pool, slabs: &mut Slabs) -> Result<Self, LaneError> {
         let format = match tensor.ty {
             TensorType::Q8_0 => Format::Q8_0,
             TensorType::Q4_0 => Format::Q4_0,
@@ -57,7 +57,7 @@ impl Blocks {
         }
         let steps = tensor.cols / STEP_COLS;
         let group_bytes = format.group_bytes(steps);
-        let mut weights = Bytes::zeroed(tensor.rows.div_ceil(GROUP_ROWS) * group_bytes, tensor.name)?;
+        let mut weights = slabs.take(tensor.rows.div_ceil(GROUP_ROWS) * group_bytes, tensor.name)?;
         pack_groups(tensor, pool, &mut weights, group_bytes, |group, bytes| {
             for (r, row) in rows_of(tensor, group) {
                 let data = &tensor.data[row * row_bytes..(row + 1) * row_bytes];

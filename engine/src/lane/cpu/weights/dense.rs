@@ -7,7 +7,7 @@ use half::{bf16, f16};
 use onebit_kernels::cpu::GROUP_ROWS;
 use onebit_kernels::cpu::dense::Element;
 
-use super::super::bytes::Bytes;
+use super::super::bytes::{Bytes, Slabs};
 use super::super::threads::Pool;
 use super::{pack_groups, rows_of};
 use crate::lane::LaneError;
@@ -21,14 +21,14 @@ pub(in crate::lane::cpu) struct Dense {
 }
 
 impl Dense {
-    pub(super) fn new(tensor: &TensorView<'_>, pool: &Pool) -> Result<Self, LaneError> {
+    pub(super) fn new(tensor: &TensorView<'_>, pool: &Pool, slabs: &mut Slabs) -> Result<Self, LaneError> {
         let element = match tensor.ty {
             TensorType::F16 => Element::F16,
             TensorType::Bf16 => Element::Bf16,
             _ => narrowest(tensor, pool),
         };
         let group_bytes = tensor.cols * GROUP_ROWS * element.bytes();
-        let mut weights = Bytes::zeroed(tensor.rows.div_ceil(GROUP_ROWS) * group_bytes, tensor.name)?;
+        let mut weights = slabs.take(tensor.rows.div_ceil(GROUP_ROWS) * group_bytes, tensor.name)?;
         pack_groups(tensor, pool, &mut weights, group_bytes, |group, bytes| match (tensor.ty, element) {
             (TensorType::F32, Element::F16) => {
                 pack::<4, 2>(tensor, group, bytes, |x| f16::from_f32(f32::from_le_bytes(x)).to_le_bytes());

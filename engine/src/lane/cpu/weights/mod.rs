@@ -7,6 +7,7 @@ mod ternary;
 
 use onebit_kernels::cpu::GROUP_ROWS;
 
+use super::bytes::Slabs;
 use super::threads::Pool;
 use crate::lane::LaneError;
 use crate::model::{TensorType, TensorView};
@@ -40,16 +41,18 @@ impl Weight {
     ///
     /// # Errors
     /// Out of memory, or a shape that the format cannot have.
-    pub(super) fn new(tensor: &TensorView<'_>, pool: &Pool) -> Result<Self, LaneError> {
+    pub(super) fn new(tensor: &TensorView<'_>, pool: &Pool, slabs: &mut Slabs) -> Result<Self, LaneError> {
         let layout = match tensor.ty {
             TensorType::F32 | TensorType::F16 | TensorType::Bf16 if tensor.rows == 1 => {
                 let mut values = vec![0.0; tensor.cols];
                 tensor.dequantize_row(0, &mut values);
                 Layout::Vector(values)
             }
-            TensorType::F32 | TensorType::F16 | TensorType::Bf16 => Layout::Dense(Dense::new(tensor, pool)?),
-            ty if ty.is_ternary() => Layout::Ternary(Ternary::new(tensor, pool)?),
-            _ => Layout::Blocks(Blocks::new(tensor, pool)?),
+            TensorType::F32 | TensorType::F16 | TensorType::Bf16 => {
+                Layout::Dense(Dense::new(tensor, pool, slabs)?)
+            }
+            ty if ty.is_ternary() => Layout::Ternary(Ternary::new(tensor, pool, slabs)?),
+            _ => Layout::Blocks(Blocks::new(tensor, pool, slabs)?),
         };
         Ok(Self { name: tensor.name.to_owned(), rows: tensor.rows, cols: tensor.cols, layout })
     }

@@ -3,7 +3,7 @@
 use onebit_kernels::cpu::GROUP_ROWS;
 use onebit_kernels::cpu::ternary::{BLOCK_BYTES, BLOCK_COLS, SCALE_COLS};
 
-use super::super::bytes::Bytes;
+use super::super::bytes::{Bytes, Slabs};
 use super::super::threads::Pool;
 use super::{pack_groups, rows_of};
 use crate::lane::LaneError;
@@ -29,12 +29,12 @@ pub(in crate::lane::cpu) enum Scales {
 }
 
 impl Ternary {
-    pub(super) fn new(tensor: &TensorView<'_>, pool: &Pool) -> Result<Self, LaneError> {
+    pub(super) fn new(tensor: &TensorView<'_>, pool: &Pool, slabs: &mut Slabs) -> Result<Self, LaneError> {
         let k_blocks = tensor.cols.div_ceil(BLOCK_COLS);
         let groups = tensor.rows.div_ceil(GROUP_ROWS);
         let scales = Scales::new(tensor, groups)?;
         let group_bytes = k_blocks * BLOCK_BYTES;
-        let mut codes = Bytes::zeroed(groups * group_bytes, tensor.name)?;
+        let mut codes = slabs.take(groups * group_bytes, tensor.name)?;
         pack_groups(tensor, pool, &mut codes, group_bytes, |group, bytes| {
             // Code 1 everywhere: trit 0 in the padding.
             bytes.fill(0x55);
