@@ -327,7 +327,8 @@ impl Layer<'_> {
             })
             .collect();
         let total: f32 = natural.iter().sum::<f32>().max(1.0);
-        let mut widths: Vec<f32> = natural.iter().map(|natural| (natural * width / total).floor().max(32.0)).collect();
+        let mut widths: Vec<f32> =
+            natural.iter().map(|natural| (natural * width / total).floor().max(32.0)).collect();
         let rest = width - widths.iter().sum::<f32>();
         if let Some(last) = widths.last_mut() {
             *last = (*last + rest).max(32.0);

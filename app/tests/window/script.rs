@@ -171,21 +171,13 @@ pub fn open_at(folder: &Path, size: egui::Vec2, engine: Engine) -> Window {
         bytes: 36_175_872,
     });
     let harness = harness(folder, size, backend, found.to_vec());
-    Window {
-        harness,
-        script,
-        copied: None,
-    }
+    Window { harness, script, copied: None }
 }
 
 /// Opens a window over another engine, which begins to load `model`. Its script does nothing.
 pub fn open_over(folder: &Path, backend: Box<dyn Backend>, model: FoundModel) -> Window {
     let harness = harness(folder, egui::vec2(1280.0, 800.0), backend, vec![model]);
-    Window {
-        harness,
-        script: Rc::new(RefCell::new(Script::new(Engine::Starting))),
-        copied: None,
-    }
+    Window { harness, script: Rc::new(RefCell::new(Script::new(Engine::Starting))), copied: None }
 }
 
 /// The first of `found` is loaded first.
@@ -294,6 +286,10 @@ impl Window {
 
     /// Names of everything shown, for messages of failed tests.
     pub fn names(&self) -> Vec<String> {
-        self.harness.root().children_recursive().filter_map(|node| node.accesskit_node().label().or_else(|| node.accesskit_node().value())).collect()
+        self.harness
+            .root()
+            .children_recursive()
+            .filter_map(|node| node.accesskit_node().label().or_else(|| node.accesskit_node().value()))
+            .collect()
     }
 }

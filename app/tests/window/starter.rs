@@ -15,12 +15,7 @@ fn the_starter_answers_in_the_window_and_the_answer_is_kept() {
     let folder = tempfile::tempdir().unwrap();
     let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../assets/models/starter.gguf");
     let bytes = path.metadata().unwrap().len();
-    let starter = FoundModel {
-        id: "starter".to_owned(),
-        path,
-        origin: Origin::Bundled,
-        bytes,
-    };
+    let starter = FoundModel { id: "starter".to_owned(), path, origin: Origin::Bundled, bytes };
     let open = || {
         let waker: Waker = Arc::new(|| {});
         let backend = EngineBackend::start(EngineOptions::default(), waker);

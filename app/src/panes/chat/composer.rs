@@ -2,9 +2,9 @@
 
 use eframe::egui::accesskit::Role;
 use eframe::egui::{
-    Color32, CornerRadius, CursorIcon, Event, Frame, Id, Key, KeyboardShortcut, Margin, Modifiers, Popup, Rect,
-    RectAlign, Response, RichText, ScrollArea, Sense, Stroke, StrokeKind, TextEdit, Ui, UiBuilder, Vec2,
-    WidgetInfo, pos2, vec2,
+    Color32, CornerRadius, CursorIcon, Event, Frame, Id, Key, KeyboardShortcut, Margin, Modifiers, Popup,
+    Rect, RectAlign, Response, RichText, ScrollArea, Sense, Stroke, StrokeKind, TextEdit, Ui, UiBuilder,
+    Vec2, WidgetInfo, pos2, vec2,
 };
 
 use crate::chat::{Controller, label};

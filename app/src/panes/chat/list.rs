@@ -1,7 +1,9 @@
 //! The list of chats: search, days, rows with their menu.
 
 use eframe::egui::accesskit::Role;
-use eframe::egui::{Align, Id, Layout, Popup, Rect, RectAlign, ScrollArea, Sense, Ui, UiBuilder, WidgetInfo, pos2, vec2};
+use eframe::egui::{
+    Align, Id, Layout, Popup, Rect, RectAlign, ScrollArea, Sense, Ui, UiBuilder, WidgetInfo, pos2, vec2,
+};
 
 use crate::chat::Controller;
 use crate::shell::{Command, HEADER};

@@ -199,12 +199,8 @@ fn refusal_card(
     );
     let title = format!("{} cannot be loaded", refusal.choice.label());
     let inner = ui.scope_builder(UiBuilder::new().max_rect(rect), |ui| {
-        let problem = Problem {
-            title: &title,
-            detail: &refusal.problem,
-            action: Some("Open file…"),
-            closes: true,
-        };
+        let problem =
+            Problem { title: &title, detail: &refusal.problem, action: Some("Open file…"), closes: true };
         (ui::problem_card(ui, &problem), ui.min_rect().height())
     });
     let (output, real) = inner.inner;
