@@ -19,16 +19,20 @@ pub struct Library {
     /// Whether the store has answered yet.
     pub known: bool,
     stale: bool,
+    /// Counts local changes, so that an answer from before one of them is not taken.
+    changes: u64,
+    asked_at: u64,
 }
 
 impl Library {
     /// The question that fills the list, when it is out of date.
     pub fn question(&mut self) -> Option<Query> {
-        std::mem::take(&mut self.stale).then(|| Query::Chats {
-            offset: 0,
-            limit: PAGE,
-            search: self.search.trim().to_owned(),
-        })
+        if !std::mem::take(&mut self.stale) {
+            return None;
+        }
+        self.asked_at = self.changes;
+        let search = self.search.trim().to_owned();
+        Some(Query::Chats { offset: 0, limit: PAGE, search })
     }
 
     /// Says that the list is out of date.
@@ -36,17 +40,20 @@ impl Library {
         self.stale = true;
     }
 
-    /// Takes an answer of the store; one for an older search is dropped.
+    /// Takes an answer of the store. One for an older search, or from before a change made here, is dropped; then it is asked again.
     pub fn take(&mut self, search: &str, chats: Vec<Chat>, total: usize) {
-        if search == self.search.trim() {
-            self.chats = chats;
-            self.total = total;
-            self.known = true;
+        if search != self.search.trim() || self.changes != self.asked_at {
+            self.stale = true;
+            return;
         }
+        self.chats = chats;
+        self.total = total;
+        self.known = true;
     }
 
     /// Shows a chat as the newest, or changes its title, without waiting for the store.
     pub fn touch(&mut self, chat: &Chat) {
+        self.changes += 1;
         self.chats.retain(|known| known.id != chat.id);
         let matches = chat.title.to_lowercase().contains(&self.search.trim().to_lowercase());
         if matches {
@@ -57,6 +64,7 @@ impl Library {
 
     /// Drops a chat from the list.
     pub fn remove(&mut self, id: ChatId) {
+        self.changes += 1;
         self.chats.retain(|known| known.id != id);
     }
 
@@ -86,6 +94,19 @@ mod tests {
         library.take("old", vec![Chat::new("old", "")], 1);
         assert!(!library.known && library.chats.is_empty());
         library.take("new", vec![Chat::new("new", "")], 1);
+        assert!(library.known);
+    }
+
+    #[test]
+    fn an_answer_from_before_a_new_chat_does_not_hide_it() {
+        let mut library = Library::default();
+        library.refresh();
+        assert!(library.question().is_some());
+        library.touch(&Chat::new("new", ""));
+        library.take("", Vec::new(), 0);
+        assert_eq!(library.chats.len(), 1);
+        assert!(library.question().is_some(), "it is asked again");
+        library.take("", vec![Chat::new("new", "")], 1);
         assert!(library.known);
     }
 

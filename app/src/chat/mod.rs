@@ -1,6 +1,7 @@
 //! The chat controller: joins the engine's session layer with the store and holds what the chat pane shows. It draws nothing, knows
 //! no window, and never waits: [`Controller::pump`] takes what has arrived within a time budget.
 
+mod arrival;
 pub mod backend;
 mod clock;
 mod conversation;
@@ -16,6 +17,7 @@ use std::time::{Duration, Instant};
 use onebit_engine::session::{EngineStatus, ModelStatus};
 
 use crate::store::{self, Chat, ChatId, MessageState, Query, Saving, Store, Write};
+pub use arrival::{Notice, Severity};
 pub use backend::{Backend, Engine, EngineBackend, Waker};
 pub use clock::Age;
 pub use conversation::{Answer, Conversation, Stage, rate_tok_per_sec};
@@ -26,30 +28,6 @@ pub use shelf::{Change, Choice, Listing, Loadings, Refusal, Shelf, label};
 pub const LAST_MODEL: &str = "last_model";
 /// Longest title made from a first message, in characters.
 const TITLE_CHARS: usize = 60;
-
-/// Something the user should know that belongs to no message.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Notice {
-    /// How bad it is.
-    pub severity: Severity,
-    /// What happened.
-    pub title: String,
-    /// Why, and the next step.
-    pub detail: String,
-}
-
-/// How bad something is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Severity {
-    /// It worked.
-    Done,
-    /// Worth knowing.
-    Info,
-    /// It goes on, but not as asked.
-    Warning,
-    /// It did not work.
-    Problem,
-}
 
 /// Joins engine and store.
 pub struct Controller {
@@ -381,75 +359,6 @@ impl Controller {
             }
         }
         false
-    }
-
-    fn take(&mut self, event: store::Event) {
-        match event {
-            store::Event::Opened(saving) | store::Event::Saving(saving) => self.saving_changed(saving),
-            store::Event::SetAside { kept_at, problem } => self.notices.push_back(Notice {
-                severity: Severity::Warning,
-                title: "The chat database could not be read".to_owned(),
-                detail: format!("{problem}. It is kept at {} and an empty one was begun.", kept_at.display()),
-            }),
-            store::Event::Interrupted { .. } | store::Event::Saved(_) => {}
-            store::Event::Chats { search, chats, total, .. } => self.library.take(&search, chats, total),
-            store::Event::Chat { chat, messages } => self.chat_arrived(chat, messages),
-            store::Event::ChatMissing(id) => {
-                if self.opening == Some(id) {
-                    self.opening = None;
-                }
-                self.library.refresh();
-            }
-            store::Event::State { name, value } => {
-                let last_chat =
-                    (name == store::state::LAST_CHAT).then(|| value.as_deref()?.parse().ok()).flatten();
-                if let Some(id) = last_chat.filter(|_| self.open_id().is_none()) {
-                    self.open_chat(ChatId(id));
-                }
-                self.states.entry(name).or_insert(value);
-            }
-            store::Event::Refused(refused) => self.notices.push_back(Notice {
-                severity: Severity::Problem,
-                title: "A change could not be saved".to_owned(),
-                detail: refused.to_string(),
-            }),
-            store::Event::QueryFailed(problem) => self.notices.push_back(Notice {
-                severity: Severity::Problem,
-                title: "Chats could not be read".to_owned(),
-                detail: problem,
-            }),
-        }
-    }
-
-    fn chat_arrived(&mut self, chat: Chat, messages: Vec<store::Message>) {
-        if self.opening != Some(chat.id) {
-            return;
-        }
-        self.opening = None;
-        self.open = Some(chat.id);
-        // What is in memory is newer than what was asked for.
-        self.conversations.entry(chat.id).or_insert_with(|| Conversation::restore(chat, messages));
-    }
-
-    fn saving_changed(&mut self, saving: Saving) {
-        let before = self.saving.replace(saving.clone());
-        let was_failing = matches!(before, Some(Saving::No { .. }));
-        match saving {
-            Saving::No { reason, .. } if !was_failing => self.notices.push_back(Notice {
-                severity: Severity::Problem,
-                title: "Chats are not being saved".to_owned(),
-                detail: format!(
-                    "{}. They stay in memory and saving is tried again.",
-                    reason.trim_end_matches('.')
-                ),
-            }),
-            Saving::Yes if was_failing => self.notices.push_back(Notice {
-                severity: Severity::Done,
-                title: "Chats are saved again".to_owned(),
-                detail: String::new(),
-            }),
-            Saving::No { .. } | Saving::Yes => {}
-        }
     }
 
     fn write_all(&mut self, writes: impl IntoIterator<Item = Write>) {

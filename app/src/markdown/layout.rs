@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use eframe::egui::text::{CharIndex, LayoutJob, TextWrapping};
+use eframe::egui::text::{LayoutJob, TextWrapping};
 use eframe::egui::{Color32, Galley, Pos2, Rect, Stroke, Ui, Vec2, pos2, vec2};
 
 use super::parse::{Block, Marker, Rich, Span, Table};
@@ -327,7 +327,13 @@ impl Layer<'_> {
             })
             .collect();
         let total: f32 = natural.iter().sum::<f32>().max(1.0);
-        natural.iter().map(|natural| (natural * width / total).floor().max(32.0)).collect()
+        let mut widths: Vec<f32> =
+            natural.iter().map(|natural| (natural * width / total).floor().max(32.0)).collect();
+        let rest = width - widths.iter().sum::<f32>();
+        if let Some(last) = widths.last_mut() {
+            *last = (*last + rest).max(32.0);
+        }
+        widths
     }
 }
 
@@ -339,8 +345,9 @@ fn rects_of(galley: &Galley, at: Pos2, begin: usize, end: usize) -> Vec<Rect> {
         let count = row.glyphs.len();
         let (from, to) = (begin.max(first), end.min(first + count));
         if from < to {
-            let left = row.x_offset(CharIndex(from - first));
-            let right = row.x_offset(CharIndex(to - first));
+            // The glyphs' own edges: the offset of the next character would include the space before it.
+            let left = row.glyphs[from - first].pos.x;
+            let right = row.glyphs[to - 1 - first].max_x();
             let top = at + row.pos.to_vec2();
             rects.push(Rect::from_min_max(top + vec2(left, 0.0), top + vec2(right, row.height())));
         }

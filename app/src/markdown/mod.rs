@@ -175,8 +175,8 @@ fn show_code(ui: &mut Ui, tokens: &Tokens, code: &Code, id: Id, at: Pos2) -> boo
     let header = Rect::from_min_size(rect.min, vec2(rect.width(), CODE_HEADER));
     ui.painter().rect(rect, theme::R3, tokens.well, Stroke::new(1.0, tokens.border), StrokeKind::Inside);
     ui::line_below(ui.painter(), header, tokens.border);
-    let language = if code.language.is_empty() { "Code" } else { &code.language };
-    let galley = Text::Small.line(ui, language, tokens.text2, rect.width() / 2.0);
+    let language = language_name(&code.language);
+    let galley = Text::Small.line(ui, &language, tokens.text2, rect.width() / 2.0);
     ui.painter().galley(
         pos2(rect.left() + 12.0, header.center().y - galley.size().y / 2.0).round(),
         galley,
@@ -204,6 +204,15 @@ fn show_code(ui: &mut Ui, tokens: &Tokens, code: &Code, id: Id, at: Pos2) -> boo
         });
     });
     copy_button(ui, id.with("copy"), header, "Copy", "Copy code")
+}
+
+/// `rust` is written `Rust`; a fence without a language holds code.
+fn language_name(language: &str) -> String {
+    let mut letters = language.chars();
+    match letters.next() {
+        Some(first) => first.to_uppercase().chain(letters).collect(),
+        None => "Code".to_owned(),
+    }
 }
 
 /// A ghost button at the right of `header` that turns into a check for a while after a click.

@@ -35,6 +35,8 @@ pub enum Command {
     PickModelFile,
     /// Load a model file.
     OpenModel(PathBuf),
+    /// Take the message about a refused model away.
+    DismissRefusal,
     /// Free a resident model.
     UnloadModel(String),
     /// Put a text on the clipboard.

@@ -118,7 +118,7 @@ impl Bar<'_> {
     fn text(&mut self, style: Text, color: Color32, text: &str, tip: Option<&str>) {
         self.first = false;
         let galley = style.line(self.ui, text, color, (self.rect.right() - 12.0 - self.x).max(0.0));
-        let at = pos2(self.x, self.rect.center().y - galley.size().y / 2.0).round();
+        let at = pos2(self.x, self.rect.center().y + 0.5 - galley.size().y / 2.0).round();
         let rect = Rect::from_min_size(at, galley.size());
         let response =
             self.ui.interact(rect, self.ui.scope_id().with(("status", self.x as i32)), Sense::hover());

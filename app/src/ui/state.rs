@@ -9,13 +9,14 @@ use crate::theme::{self, Text, icons};
 pub fn empty_state(ui: &mut Ui, glyph: char, strong: &str, small: &str) {
     let tokens = theme::tokens(ui.ctx());
     let room = ui.available_height();
-    ui.add_space(((room - 100.0) / 2.0).max(0.0));
+    ui.add_space(((room - 160.0) / 2.0).max(0.0));
     ui.vertical_centered(|ui| {
-        ui.spacing_mut().item_spacing.y = 4.0;
+        ui.spacing_mut().item_spacing.y = 0.0;
         let (rect, _) = ui.allocate_exact_size(vec2(28.0, 28.0), Sense::hover());
         icon(ui.painter(), glyph, rect.center(), 24.0, tokens.text3);
-        ui.add_space(8.0);
+        ui.add_space(14.0);
         label(ui, Text::Strong, tokens.text, strong);
+        ui.add_space(4.0);
         for line in small.lines() {
             label(ui, Text::Small, tokens.text3, line);
         }
@@ -30,6 +31,8 @@ pub struct Problem<'a> {
     pub detail: &'a str,
     /// Verb of the next step, if the window can do it.
     pub action: Option<&'a str>,
+    /// Whether it can be closed.
+    pub closes: bool,
 }
 
 /// What the user chose on a problem card.
@@ -39,6 +42,8 @@ pub struct ProblemOutput {
     pub action: bool,
     /// Copy the details.
     pub copy: bool,
+    /// Close the card.
+    pub close: bool,
 }
 
 /// A problem in a card over the whole width.
@@ -65,6 +70,9 @@ pub fn problem_card(ui: &mut Ui, problem: &Problem<'_>) -> ProblemOutput {
                     output.action = ui.add(Button::new(Kind::Secondary, action)).clicked();
                 }
                 output.copy = ui.add(Button::new(Kind::Ghost, "Copy details").icon(icons::COPY)).clicked();
+                if problem.closes {
+                    output.close = ui.add(Button::new(Kind::Ghost, "Dismiss")).clicked();
+                }
             });
         });
     output

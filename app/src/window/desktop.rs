@@ -190,6 +190,7 @@ impl Desktop {
             Command::ChooseModel(choice) => self.controller.choose_model(&choice),
             Command::PickModelFile => self.pick_file(),
             Command::OpenModel(path) => self.controller.open_model(&path),
+            Command::DismissRefusal => self.controller.shelf.refusal = None,
             Command::UnloadModel(id) => self.controller.unload_model(&id),
             Command::Copy(text) => ctx.copy_text(text),
             Command::AskLink(target) => self.question = Some(Question::Link(target)),

@@ -120,7 +120,7 @@ fn a_failed_answer_says_why_and_can_be_tried_again() {
     let error = GenerateError::PromptTooLong { prompt_tokens: 3000, context: 2048 };
     window.engine_says([started(), onebit_engine::session::Event::Failed(error)]);
     assert!(
-        window.shows_part("the prompt has 3000 tokens, but the context holds 2048"),
+        window.shows_part("The prompt has 3000 tokens, but the context holds 2048"),
         "{:?}",
         window.names()
     );

@@ -4,3 +4,4 @@ mod chatting;
 mod layout;
 mod models;
 mod script;
+mod starter;

@@ -33,6 +33,20 @@ pub struct Script {
 
 pub type Shared = Rc<RefCell<Script>>;
 
+impl Script {
+    fn new(engine: Engine) -> Self {
+        Self {
+            engine,
+            loads: Vec::new(),
+            load_events: VecDeque::new(),
+            requests: Vec::new(),
+            events: VecDeque::new(),
+            cancels: 0,
+            unloads: Vec::new(),
+        }
+    }
+}
+
 struct Scripted(Shared);
 
 impl Backend for Scripted {
@@ -148,42 +162,41 @@ pub fn open(folder: &Path) -> Window {
 
 /// Opens a window of a size over an engine in a state; the starter begins to load.
 pub fn open_at(folder: &Path, size: egui::Vec2, engine: Engine) -> Window {
-    let script = Rc::new(RefCell::new(Script {
-        engine,
-        loads: Vec::new(),
-        load_events: VecDeque::new(),
-        requests: Vec::new(),
-        events: VecDeque::new(),
-        cancels: 0,
-        unloads: Vec::new(),
-    }));
-    let (sender, listing) = channel();
-    let found = |id: &str| FoundModel {
+    let script = Rc::new(RefCell::new(Script::new(engine)));
+    let backend = Box::new(Scripted(Rc::clone(&script)));
+    let found = ["starter", "other"].map(|id| FoundModel {
         id: id.to_owned(),
         path: PathBuf::from(format!("/models/{id}.gguf")),
         origin: Origin::Data,
         bytes: 36_175_872,
-    };
-    sender
-        .send(Listing { found: vec![found("starter"), found("other")], first: Ok(found("starter")) })
-        .unwrap();
+    });
+    let harness = harness(folder, size, backend, found.to_vec());
+    Window { harness, script, copied: None }
+}
+
+/// Opens a window over another engine, which begins to load `model`. Its script does nothing.
+pub fn open_over(folder: &Path, backend: Box<dyn Backend>, model: FoundModel) -> Window {
+    let harness = harness(folder, egui::vec2(1280.0, 800.0), backend, vec![model]);
+    Window { harness, script: Rc::new(RefCell::new(Script::new(Engine::Starting))), copied: None }
+}
+
+/// The first of `found` is loaded first.
+fn harness(
+    folder: &Path,
+    size: egui::Vec2,
+    backend: Box<dyn Backend>,
+    found: Vec<FoundModel>,
+) -> Harness<'static, Desktop> {
+    let (sender, listing) = channel();
+    let first = Ok(found[0].clone());
+    sender.send(Listing { found, first }).unwrap();
     let waker: Waker = Arc::new(|| {});
     let store = Store::open(&folder.join("chats.db"), Arc::clone(&waker)).unwrap();
-    let controller = Controller::new(
-        Box::new(Scripted(Rc::clone(&script))),
-        store,
-        Shelf::from_listing(listing),
-        Arc::clone(&waker),
-    );
-    let harness = Harness::builder()
+    let controller = Controller::new(backend, store, Shelf::from_listing(listing), waker);
+    Harness::builder()
         .with_size(size)
         .with_theme(egui::Theme::Dark)
-        .build_eframe(move |creation| Desktop::new(&creation.egui_ctx, controller));
-    Window {
-        harness,
-        script,
-        copied: None,
-    }
+        .build_eframe(move |creation| Desktop::new(&creation.egui_ctx, controller))
 }
 
 impl Window {
@@ -273,6 +286,10 @@ impl Window {
 
     /// Names of everything shown, for messages of failed tests.
     pub fn names(&self) -> Vec<String> {
-        self.harness.root().children_recursive().filter_map(|node| node.accesskit_node().label().or_else(|| node.accesskit_node().value())).collect()
+        self.harness
+            .root()
+            .children_recursive()
+            .filter_map(|node| node.accesskit_node().label().or_else(|| node.accesskit_node().value()))
+            .collect()
     }
 }

@@ -2,9 +2,9 @@
 
 use eframe::egui::accesskit::Role;
 use eframe::egui::{
-    Color32, CornerRadius, CursorIcon, Event, Frame, Id, Key, KeyboardShortcut, Margin, Modifiers, Popup, Rect,
-    RectAlign, Response, RichText, ScrollArea, Sense, Stroke, StrokeKind, TextEdit, Ui, UiBuilder, Vec2,
-    WidgetInfo, pos2, vec2,
+    Color32, CornerRadius, CursorIcon, Event, Frame, Id, Key, KeyboardShortcut, Margin, Modifiers, Popup,
+    Rect, RectAlign, Response, RichText, ScrollArea, Sense, Stroke, StrokeKind, TextEdit, Ui, UiBuilder,
+    Vec2, WidgetInfo, pos2, vec2,
 };
 
 use crate::chat::{Controller, label};
@@ -93,7 +93,7 @@ fn message_field(ui: &mut Ui, rect: Rect, controller: &Controller, writing: bool
     };
     let builder = UiBuilder::new().max_rect(rect).scope_id(Id::unique("composer"));
     ui.scope_builder(builder, |ui| {
-        ui.set_clip_rect(ui.clip_rect().intersect(rect.expand2(vec2(4.0, 2.0))));
+        ui.set_clip_rect(ui.clip_rect().intersect(rect.expand2(vec2(4.0, 0.0))));
         ScrollArea::vertical().max_height(rect.height()).auto_shrink(false).show(ui, |ui| {
             let mut layouter = |ui: &Ui, text: &dyn eframe::egui::TextBuffer, width: f32| {
                 Text::Chat.wrapped(ui, text.as_str(), tokens.text, width)

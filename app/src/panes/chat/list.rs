@@ -1,6 +1,9 @@
 //! The list of chats: search, days, rows with their menu.
 
-use eframe::egui::{Align, Id, Layout, Popup, Rect, RectAlign, ScrollArea, Ui, UiBuilder, pos2, vec2};
+use eframe::egui::accesskit::Role;
+use eframe::egui::{
+    Align, Id, Layout, Popup, Rect, RectAlign, ScrollArea, Sense, Ui, UiBuilder, WidgetInfo, pos2, vec2,
+};
 
 use crate::chat::Controller;
 use crate::shell::{Command, HEADER};
@@ -71,11 +74,8 @@ fn rows(ui: &mut Ui, controller: &Controller, commands: &mut Vec<Command>) {
         ui.spacing_mut().item_spacing.y = 2.0;
         ui.set_max_width(ui.available_width() - 8.0);
         for (index, (age, chats)) in library.by_age(controller.utc_offset_secs()).into_iter().enumerate() {
-            ui.add_space(if index == 0 { 6.0 } else { 12.0 });
-            ui.horizontal(|ui| {
-                ui.add_space(8.0 - ui.spacing().item_spacing.x + 8.0);
-                ui::label(ui, Text::Micro, tokens.text3, age.title());
-            });
+            ui.add_space(if index == 0 { 8.0 } else { 12.0 });
+            section_title(ui, age.title());
             ui.add_space(2.0);
             for chat in chats {
                 row(ui, controller, chat, commands);
@@ -88,6 +88,14 @@ fn rows(ui: &mut Ui, controller: &Controller, commands: &mut Vec<Command>) {
         }
         ui.add_space(12.0);
     });
+}
+
+fn section_title(ui: &mut Ui, title: &str) {
+    let tokens = theme::tokens(ui.ctx());
+    let (rect, response) = ui.allocate_exact_size(vec2(ui.available_width(), 16.0), Sense::hover());
+    response.widget_info(|| WidgetInfo::labeled(Role::Heading, true, title));
+    let galley = Text::Micro.line(ui, title, tokens.text3, rect.width() - 8.0);
+    ui.painter().galley(rect.min + vec2(8.0, 0.0), galley, tokens.text3);
 }
 
 fn row(ui: &mut Ui, controller: &Controller, chat: &Chat, commands: &mut Vec<Command>) {

@@ -167,12 +167,13 @@ impl View {
         at: Pos2,
         commands: &mut Vec<Command>,
     ) -> f32 {
-        let detail = message.error.as_deref().unwrap_or("The answer ended with an error.");
+        let detail = sentence(message.error.as_deref().unwrap_or("The answer ended with an error."));
+        let title = if message.content.is_empty() { "No answer" } else { "The answer broke off" };
         let rect = Rect::from_min_size(at, vec2(shown.width, MAX_PROBLEM));
         let builder = UiBuilder::new().max_rect(rect).scope_id(Id::unique(("problem", message.id.0)));
         let action = shown.last.then_some("Try again");
         let inner = ui.scope_builder(builder, |ui| {
-            let problem = Problem { title: "No answer", detail, action };
+            let problem = Problem { title, detail: &detail, action, closes: false };
             (ui::problem_card(ui, &problem), ui.min_rect().height())
         });
         let (output, height) = inner.inner;
@@ -180,7 +181,7 @@ impl View {
             commands.push(Command::Retry);
         }
         if output.copy {
-            commands.push(Command::Copy(detail.to_owned()));
+            commands.push(Command::Copy(detail));
         }
         if self.problem_height != height {
             self.problem_height = height;
@@ -188,6 +189,12 @@ impl View {
         }
         height.max(120.0)
     }
+}
+
+/// An engine's message begins with a small letter; on a card it is a sentence.
+fn sentence(text: &str) -> String {
+    let mut letters = text.chars();
+    letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
 }
 
 /// How a message is shown.

@@ -199,7 +199,8 @@ fn refusal_card(
     );
     let title = format!("{} cannot be loaded", refusal.choice.label());
     let inner = ui.scope_builder(UiBuilder::new().max_rect(rect), |ui| {
-        let problem = Problem { title: &title, detail: &refusal.problem, action: Some("Open file…") };
+        let problem =
+            Problem { title: &title, detail: &refusal.problem, action: Some("Open file…"), closes: true };
         (ui::problem_card(ui, &problem), ui.min_rect().height())
     });
     let (output, real) = inner.inner;
@@ -209,6 +210,9 @@ fn refusal_card(
     }
     if output.action {
         commands.push(Command::PickModelFile);
+    }
+    if output.close {
+        commands.push(Command::DismissRefusal);
     }
     if output.copy {
         let lane = controller.engine_status().map_or("no engine", |status| status.lane);

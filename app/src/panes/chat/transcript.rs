@@ -12,8 +12,10 @@ use crate::store::{ChatId, Message, MessageId, Role};
 use crate::theme::{self, icons};
 use crate::ui::{Button, Kind};
 
-/// Space above the first and below the last message.
-const MARGIN: f32 = 24.0;
+/// Space above the first message.
+const ABOVE: f32 = 24.0;
+/// Space below the last message.
+const BELOW: f32 = 8.0;
 /// How far beyond the viewport messages are laid out, so that heights settle before they are seen.
 const AHEAD: f32 = 900.0;
 /// Distance from the end within which the view follows new text.
@@ -84,7 +86,7 @@ impl Transcript {
         let top =
             if self.at_end || self.to_end { (total - self.viewport_height).max(0.0) } else { self.offset };
         let near = top - AHEAD..top + self.viewport_height + AHEAD;
-        let mut y = MARGIN;
+        let mut y = ABOVE;
         let mut shift = 0.0;
         self.laid_out = 0;
         for message in &conversation.messages {
@@ -113,7 +115,7 @@ impl Transcript {
         let origin = ui.max_rect().min;
         let left = (origin.x + (ui.max_rect().width() - width) / 2.0).round();
         let count = conversation.messages.len();
-        let mut y = MARGIN;
+        let mut y = ABOVE;
         for (index, message) in conversation.messages.iter().enumerate() {
             let view = self.views.entry(message.id).or_default();
             let height = view.height.unwrap_or_else(|| estimate(message, width));
@@ -136,7 +138,7 @@ impl Transcript {
             let known = self.views.get(&message.id).and_then(|view| view.height);
             known.unwrap_or_else(|| estimate(message, width)) + gap(message)
         };
-        2.0 * MARGIN + messages.iter().map(height).sum::<f32>() - messages.last().map_or(0.0, gap)
+        ABOVE + BELOW + messages.iter().map(height).sum::<f32>() - messages.last().map_or(0.0, gap)
     }
 
     fn newest_button(&mut self, ui: &mut Ui, rect: Rect) {

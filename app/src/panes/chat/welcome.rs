@@ -13,7 +13,7 @@ use crate::ui::{self, Tone};
 /// Icon, title and message of each suggestion.
 const SUGGESTIONS: [(char, &str, &str); 4] = [
     (icons::LIGHTBULB, "Explain a term", "What is photosynthesis?"),
-    (icons::CODE, "Write some code", "Write a Python function that adds two numbers"),
+    (icons::CODE, "Write some code", "A Python function that adds two numbers"),
     (icons::TEXT_AA, "Write a text", "Write a short letter that thanks a neighbour"),
     (icons::LIST_CHECKS, "Plan a task", "List the steps to bake bread"),
 ];
@@ -35,8 +35,8 @@ pub fn show(ui: &mut Ui, rect: Rect, controller: &Controller, width: f32, comman
 fn page(ui: &mut Ui, controller: &Controller, height: f32, commands: &mut Vec<Command>) {
     let tokens = theme::tokens(ui.ctx());
     ui.add_space(((height - 460.0) / 2.0).clamp(24.0, 80.0));
-    let (mark, _) = ui.allocate_exact_size(Vec2::splat(40.0), Sense::hover());
-    ui::mark(ui.painter(), mark.min - vec2(3.0, 0.0), 40.0, &tokens);
+    let (mark, _) = ui.allocate_exact_size(Vec2::splat(44.0), Sense::hover());
+    ui::mark(ui.painter(), mark.min - vec2(4.0, 0.0), 44.0, &tokens);
     ui.add_space(24.0);
     let (title, line) = words_for(controller);
     ui::label(ui, Text::Display, tokens.text, title);

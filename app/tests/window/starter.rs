@@ -1,0 +1,47 @@
+//! The window over the real engine and the model that comes with the program.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use onebit::chat::{EngineBackend, Waker};
+use onebit::models::{FoundModel, Origin};
+use onebit::store::MessageState;
+use onebit_engine::session::EngineOptions;
+
+use crate::script::{Window, open_over};
+
+#[test]
+fn the_starter_answers_in_the_window_and_the_answer_is_kept() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../assets/models/starter.gguf");
+    let bytes = path.metadata().unwrap().len();
+    let starter = FoundModel { id: "starter".to_owned(), path, origin: Origin::Bundled, bytes };
+    let open = || {
+        let waker: Waker = Arc::new(|| {});
+        let backend = EngineBackend::start(EngineOptions::default(), waker);
+        open_over(folder.path(), Box::new(backend), starter.clone())
+    };
+    let mut window = open();
+    // Asked before the engine is ready: the question waits for the model.
+    window.until("the models are known", |window| window.harness.state().controller.can_send());
+    window.send("What is the capital of France?");
+    let tokens = |window: &Window| {
+        let conversation = window.harness.state().controller.conversation();
+        conversation.and_then(|shown| Some(shown.messages.last()?.stats.tokens)).unwrap_or(0)
+    };
+    window.until("the first tokens have come", |window| tokens(window) >= 3);
+    if window.shows("Stop") {
+        window.click("Stop");
+    }
+    window.until("the answer has ended", |window| window.shows("Copy answer") && window.shows("Send"));
+    let conversation = window.harness.state().controller.conversation().unwrap();
+    let answer = conversation.messages.last().unwrap().clone();
+    assert!(matches!(answer.state, MessageState::Stopped | MessageState::Complete), "{answer:?}");
+    assert!(!answer.content.trim().is_empty() && !answer.stats.lane.is_empty(), "{answer:?}");
+    assert!(conversation.context_tokens() > answer.stats.tokens);
+    drop(window);
+    let mut window = open();
+    window.until("the chat is restored", |window| window.harness.state().controller.conversation().is_some());
+    let restored = window.harness.state().controller.conversation().unwrap();
+    assert_eq!(restored.messages.last().unwrap().content, answer.content);
+}
