@@ -189,9 +189,9 @@ fn harness(
 ) -> Harness<'static, Desktop> {
     let (sender, listing) = channel();
     let first = Ok(found[0].clone());
-    sender.send(Listing { found, first }).unwrap();
+    sender.send(Listing { found, first }).expect("the receiver is held here");
     let waker: Waker = Arc::new(|| {});
-    let store = Store::open(&folder.join("chats.db"), Arc::clone(&waker)).unwrap();
+    let store = Store::open(&folder.join("chats.db"), Arc::clone(&waker)).expect("a thread can be started");
     let controller = Controller::new(backend, store, Shelf::from_listing(listing), waker);
     Harness::builder()
         .with_size(size)
