@@ -15,7 +15,7 @@ cargo +nightly fuzz build
 logs=$(mktemp -d)
 run_one() {
   mkdir -p "fuzz/corpus/$1"
-  cargo +nightly fuzz run "$1" "fuzz/corpus/$1" "fuzz/seeds/$1" -- -max_total_time="$seconds" -rss_limit_mb=3000 -timeout=20 -print_final_stats=1 >"$logs/$1" 2>&1 \
+  cargo +nightly fuzz run "$1" "fuzz/corpus/$1" "fuzz/seeds/$1" -- -max_total_time="$seconds" -max_len=16384 -rss_limit_mb=2048 -timeout=60 -print_final_stats=1 >"$logs/$1" 2>&1 \
     && echo clean >"$logs/$1.state" || echo finding >"$logs/$1.state"
 }
 # Two at a time: one a core on the machines this runs on.

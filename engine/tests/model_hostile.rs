@@ -294,7 +294,7 @@ fn h1b_headers_that_cannot_be_are_refused_by_field() {
     let mut longer = bytes.clone();
     longer.extend([0; 100]);
     open(longer, Some(&htok)).expect("bytes behind the last tensor are tolerated");
-    let cases: [(usize, i32, &str); 14] = [
+    let cases: [(usize, i32, &str); 15] = [
         (4, 0, "version"),
         (4, 5, "version"),
         (8, 0, "hidden_size"),
@@ -309,6 +309,7 @@ fn h1b_headers_that_cannot_be_are_refused_by_field() {
         (40, 1, "Hadamard"),
         (40, 4, "Q1_0_g128"),
         (40, 8, "TQ2_0_g128"),
+        (40, 0x30, "0x30"),
     ];
     for (at, value, expected) in cases {
         let mut broken = bytes.clone();
@@ -316,6 +317,11 @@ fn h1b_headers_that_cannot_be_are_refused_by_field() {
         let message = open(broken, Some(&htok)).err().expect("refused").to_string();
         assert!(message.contains(expected), "{at}: {value}: {message}");
     }
+    let mut sherry = small(TensorType::Sherry).write_h1b(Vec::new(), &mut Vec::new()).expect("written");
+    open(sherry.clone(), Some(&htok)).expect("Sherry opens");
+    sherry[40] = 2;
+    let message = open(sherry, Some(&htok)).err().expect("16-bit activations are refused").to_string();
+    assert!(message.contains("16-bit activations"), "{message}");
     for length in 0..52 {
         assert!(open(bytes[..length].to_vec(), Some(&htok)).is_err(), "length {length}");
     }

@@ -1,10 +1,11 @@
 //! Independent check on real weights: SmolLM2-135M-Instruct (Q4_1) against llama.cpp.
 //!
 //! llama.cpp's greedy continuations are fed in, so that one different choice does not end the comparison. `top-two gap` is
-//! the distance of llama.cpp's two best logits; where it is small, rounding decides. Two comparisons:
-//! * the CPU lane, which rounds activations to int8 as llama.cpp does, with llama.cpp on the file as it is;
-//! * the reference lane, which rounds nothing, with llama.cpp on the same weights unpacked to f32. Rounding alone moves
-//!   llama.cpp's best logits by 0.17 in the mean, so this one may be far stricter.
+//! the distance of llama.cpp's two best logits; where it is small, rounding decides. Three comparisons:
+//! * the CPU lane with llama.cpp on the file as it is, which rounds activations to int8. That rounding moves llama.cpp's best
+//!   logits by 0.17 in the mean, and once in 480 steps it turns a gap of over 0.3 round: such a step is told apart by
+//!   llama.cpp itself, which chooses otherwise without it;
+//! * both lanes with llama.cpp on the same weights unpacked to f32, where nothing is rounded, so the demands are far stricter.
 
 #![expect(clippy::print_stdout, reason = "the tables are the report of `make parity`")]
 
@@ -31,16 +32,13 @@ struct Demand {
     difference: f64,
 }
 
-/// Share of steps with the same best id that the project asks of the CPU lane. NOT REACHED; the report says so.
+/// Share of steps with the same best id that the project asks of the CPU lane.
 const WANTED_AGREEMENT: f64 = 0.97;
-/// What is held instead, just under the measured 463 of 480 steps (96.5 %). Every clear winner is the same. The other
-/// steps are near ties that llama.cpp's int8 activations and ours round differently: on the same steps llama.cpp without
-/// that rounding agrees with itself in 468. A second set of ten prompts, all but two of them chats, gave 465 for this lane and
-/// 464 for llama.cpp without its rounding, so other prompts are no way out.
-const MEASURED_AGREEMENT: f64 = 0.96;
 
-/// Relative difference of the perplexities.
-const PERPLEXITY_TOLERANCE: f64 = 0.003;
+/// Relative difference of the perplexities, both without int8 activations.
+const PERPLEXITY_TOLERANCE: f64 = 0.0005;
+/// As above, against llama.cpp with int8 activations, which cost it 0.35 %.
+const ROUNDED_PERPLEXITY_TOLERANCE: f64 = 0.004;
 
 fn best(logits: &[f32]) -> u32 {
     // The lowest index among equals.
@@ -54,19 +52,22 @@ struct Tally {
     same: usize,
     clear: usize,
     clear_same: usize,
+    /// Clear steps that llama.cpp decides as we do when it does not round.
+    clear_by_rounding: usize,
     /// Sum of absolute differences of llama.cpp's best logits.
     error: f64,
     compared: usize,
 }
 
 impl Tally {
-    fn add(&mut self, ours: &[f32], step: &Step, clear_gap: f32) {
+    fn add(&mut self, ours: &[f32], step: &Step, unrounded: &Step, clear_gap: f32) {
         let same = best(ours) == step.ids[0];
         self.steps += 1;
         self.same += usize::from(same);
         if step.logits[0] - step.logits[1] > clear_gap {
             self.clear += 1;
             self.clear_same += usize::from(same);
+            self.clear_by_rounding += usize::from(!same && best(ours) == unrounded.ids[0]);
         }
         for (&id, &logit) in step.ids.iter().zip(&step.logits) {
             self.error += f64::from((ours[id as usize] - logit).abs());
@@ -76,17 +77,19 @@ impl Tally {
 
     fn check(&self, demand: &Demand) {
         let difference = self.error / self.compared as f64;
-        let Tally { steps, same, clear, clear_same, .. } = self;
+        let Tally { steps, same, clear, clear_same, clear_by_rounding, .. } = self;
         println!(
             "report: ## SmolLM2-135M-Instruct Q4_1, greedy continuations, {:?} lane\nreport:",
             demand.lane
         );
         println!(
-            "report: | steps | same best id | steps with top-two gap over {} | of these the same | mean difference of best logits |",
+            "report: | steps | same best id | steps with top-two gap over {} | of these the same | of the others decided by llama.cpp's rounding | mean difference of best logits |",
             demand.clear_gap
         );
-        println!("report: |---|---|---|---|---|");
-        println!("report: | {steps} | {same} | {clear} | {clear_same} | {difference:.4} |\nreport:");
+        println!("report: |---|---|---|---|---|---|");
+        println!(
+            "report: | {steps} | {same} | {clear} | {clear_same} | {clear_by_rounding} | {difference:.4} |\nreport:"
+        );
         let share = *same as f64 / *steps as f64;
         let verdict = if share >= WANTED_AGREEMENT { "reached" } else { "NOT REACHED" };
         println!(
@@ -94,7 +97,8 @@ impl Tally {
             100.0 * WANTED_AGREEMENT,
             100.0 * share
         );
-        assert_eq!(clear, clear_same, "a clear winner of llama.cpp is not ours");
+        assert_eq!(*clear, clear_same + clear_by_rounding, "a clear winner of llama.cpp is not ours");
+        assert!(*clear_by_rounding <= 1, "more than the one known step is decided by llama.cpp's rounding");
         assert!(*same as f64 >= demand.agreement * *steps as f64, "{same} of {steps} steps agree");
         assert!(difference <= demand.difference, "best logits differ by {difference} in the mean");
     }
@@ -121,8 +125,8 @@ fn compare_greedy(demand: &Demand) {
         let logits = sequence.feed(0, &ids);
         let vocab = logits.len() / ids.len();
         let ours = logits.chunks_exact(vocab).skip(continuation.prompt_ids.len() - 1);
-        for (ours, step) in ours.zip(answers) {
-            tally.add(ours, step, demand.clear_gap);
+        for ((ours, step), unrounded) in ours.zip(answers).zip(&continuation.unpacked) {
+            tally.add(ours, step, unrounded, demand.clear_gap);
         }
     }
     assert_eq!(tally.steps, demand.prompts * 48);
@@ -136,8 +140,20 @@ fn cpu_lane_chooses_what_llama_cpp_chooses() {
         prompts: 10,
         answers: |continuation| &continuation.steps,
         clear_gap: 0.3,
-        agreement: MEASURED_AGREEMENT,
+        agreement: WANTED_AGREEMENT,
         difference: 0.2,
+    });
+}
+
+#[test]
+fn cpu_lane_chooses_what_llama_cpp_chooses_without_its_rounding() {
+    compare_greedy(&Demand {
+        lane: LaneChoice::Cpu,
+        prompts: 10,
+        answers: |continuation| &continuation.unpacked,
+        clear_gap: 0.02,
+        agreement: 0.99,
+        difference: 0.005,
     });
 }
 
@@ -180,20 +196,27 @@ fn perplexity(sequence: &mut Sequence, ids: &[u32], context: usize, rows: usize)
 #[test]
 fn perplexity_of_moby_dick_is_that_of_llama_cpp() {
     let Some(model) = smollm2::model() else { return };
-    let golden = smollm2::golden().perplexity;
-    let mut sequence = Sequence::open(&model, LaneChoice::Cpu, golden.context, 256);
-    let (ours, scored) = perplexity(&mut sequence, &smollm2::moby(), golden.context, 256);
-    let difference = ours / golden.perplexity - 1.0;
+    let golden = smollm2::golden();
+    let theirs = [
+        ("weights unpacked to f32", golden.unpacked_perplexity, PERPLEXITY_TOLERANCE),
+        ("the file as it is, with int8 activations", golden.perplexity, ROUNDED_PERPLEXITY_TOLERANCE),
+    ];
+    let context = theirs[0].1.context;
+    let mut sequence = Sequence::open(&model, LaneChoice::Cpu, context, 256);
+    let (ours, scored) = perplexity(&mut sequence, &smollm2::moby(), context, 256);
     println!("report: ## SmolLM2-135M-Instruct Q4_1, perplexity of Moby Dick, Cpu lane\nreport:");
     println!(
-        "report: | ids scored | windows of | ours | llama.cpp | difference |\nreport: |---|---|---|---|---|"
+        "report: | ids scored | windows of | ours | llama.cpp on | llama.cpp | difference |\nreport: |---|---|---|---|---|---|"
     );
-    let theirs = golden.perplexity;
-    println!(
-        "report: | {scored} | {} | {ours:.4} | {theirs:.4} | {:+.3} % |\nreport:",
-        golden.context,
-        100.0 * difference
-    );
-    assert_eq!(scored, golden.scored);
-    assert!(difference.abs() <= PERPLEXITY_TOLERANCE, "{ours} is not {theirs}");
+    for (on, theirs, tolerance) in theirs {
+        let difference = ours / theirs.perplexity - 1.0;
+        println!(
+            "report: | {scored} | {context} | {ours:.4} | {on} | {:.4} | {:+.3} % |",
+            theirs.perplexity,
+            100.0 * difference
+        );
+        assert_eq!(scored, theirs.scored);
+        assert!(difference.abs() <= tolerance, "{ours} is not {} ({on})", theirs.perplexity);
+    }
+    println!("report:");
 }

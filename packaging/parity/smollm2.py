@@ -125,15 +125,17 @@ def main():
         other = llama.Session(unpacked, CONTEXT)
         for continuation in golden["greedy"]:
             continuation["unpacked"] = follow(other, continuation)
+        ids = moby_ids(session, moby)
+        golden["unpacked_perplexity"] = perplexity(other, np.array(ids))
         other.close()
-    ids = moby_ids(session, moby)
     golden["perplexity"] = perplexity(session, np.array(ids))
     (out / "moby-16384.u16").write_bytes(np.array(ids, "<u2").tobytes())
     lines = [json.dumps(golden[k], ensure_ascii=False) for k in ("command", "settings", "model_sha256")]
     prompts = ",\n".join("  " + json.dumps(g, ensure_ascii=False, separators=(",", ":")) for g in golden["greedy"])
     (out / "smollm2.json").write_text(
         f'{{"command": {lines[0]},\n"settings": {lines[1]},\n"model_sha256": {lines[2]},\n'
-        f'"perplexity": {json.dumps(golden["perplexity"])},\n"greedy": [\n{prompts}\n]}}\n',
+        f'"perplexity": {json.dumps(golden["perplexity"])},\n'
+        f'"unpacked_perplexity": {json.dumps(golden["unpacked_perplexity"])},\n"greedy": [\n{prompts}\n]}}\n',
         encoding="utf-8",
     )
     session.close()

@@ -191,7 +191,8 @@ fn harness(
     let first = Ok(found[0].clone());
     sender.send(Listing { found, first }).expect("the receiver is held here");
     let waker: Waker = Arc::new(|| {});
-    let store = Store::open(&folder.join("chats.db"), Arc::clone(&waker)).expect("a thread can be started");
+    let store = Store::open(&folder.join("chats.db"), Arc::clone(&waker))
+        .expect("the store opens in an empty folder");
     let controller = Controller::new(backend, store, Shelf::from_listing(listing), waker);
     Harness::builder()
         .with_size(size)

@@ -18,8 +18,10 @@ use onebit_engine::lane::{BufId, Lane};
 mod tolerance {
     /// Dense products: f32 sums against f64. Measured 3.0e-12.
     pub const DENSE: f64 = 1e-11;
-    /// Q formats and ternary weights with float activations: int8 rounding of activations. Measured 2.0e-4 (Q6_K), 1.9e-4 (ternary),
-    /// 1.0e-4 (others), with activations that have outliers of ten deviations.
+    /// Q formats: activations in two int8 planes. Measured 2.1e-9.
+    pub const PLANES: f64 = 1e-8;
+    /// Ternary weights with float activations: int8 rounding of activations that have outliers of ten
+    /// deviations. Measured 1.9e-4.
     pub const ROUNDED: f64 = 5e-4;
     /// Ternary rows with differing block scales, W1.58A8: exact integers, f32 sums of blocks. Measured 5.4e-14.
     pub const BLOCK_SCALES: f64 = 1e-12;

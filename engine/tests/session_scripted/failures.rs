@@ -133,6 +133,8 @@ fn unloading_a_model_ends_its_generations_and_no_others() {
     let queued: Vec<_> = (0..3).map(|_| engine.submit(on_n(), no_wake()).expect("room")).collect();
     steps.until("three run", || engine.status().running == 3);
     engine.unload("n");
+    // Unloading takes its turn between steps, so the steps are held until it has had it.
+    steps.until("n is gone", || engine.status().models.iter().all(|model| model.id != "n"));
     steps.allow(1000);
     for generation in running.iter().chain(&queued) {
         assert_eq!(finish(generation).end.unwrap_err(), GenerateError::Stopped);

@@ -9,6 +9,8 @@ use serde::Deserialize;
 pub struct Golden {
     /// Over `moby-16384.u16`.
     pub perplexity: Perplexity,
+    /// The same with the weights unpacked to f32, i.e. without llama.cpp's int8 activations.
+    pub unpacked_perplexity: Perplexity,
     /// Greedy continuations.
     pub greedy: Vec<Continuation>,
 }

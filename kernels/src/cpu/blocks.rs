@@ -101,8 +101,6 @@ pub struct Dots<'a> {
     pub x_scales: &'a [f32],
     /// Sum of each 16 activations, `[tokens, steps * 2]`.
     pub x_sums: &'a [i32],
-    /// What a minimum of 1 adds in each 32 columns, `[tokens, steps]`: the scale times the sum of the activations.
-    pub x_minima: &'a [f32],
     /// Rows of `x`.
     pub tokens: usize,
     /// `[tokens, groups, 16]`.
@@ -122,7 +120,6 @@ pub fn dots(isa: Isa, dots: &mut Dots<'_>) {
     assert!(dots.x.len() >= dots.tokens * dots.steps * STEP_COLS, "rows of activations");
     assert!(dots.x_scales.len() >= dots.tokens * dots.steps, "scales of the activations");
     assert!(dots.x_sums.len() >= dots.tokens * dots.steps * 2, "sums of the activations");
-    assert!(dots.x_minima.len() >= dots.tokens * dots.steps, "factors of the minima");
     assert!(dots.out.len() >= dots.tokens * dots.groups.len() * GROUP_ROWS, "room for the sums");
     dispatch!(isa, run, dots, &mut Dots<'_>);
 }
@@ -373,7 +370,7 @@ unsafe fn tile<S: Simd, U: Unpack, const G: usize, const N: usize>(
                         total = S::fma(S::itof(S::iadd(first, second)), S::fmul(low, x_scale), total);
                     }
                     if U::MINIMUM {
-                        total = S::fma(minimum, S::fsplat(*d.x_minima.get_unchecked(at)), total);
+                        total = S::fma(minimum, S::fsplat(scale * (sums[0] + sums[1]) as f32), total);
                     }
                     totals[n][g] = total;
                 }

@@ -7,14 +7,14 @@
 use onebit_kernels::cpu::ternary::BLOCK_COLS;
 use onebit_kernels::cpu::{GROUP_ROWS, Isa, MAX_GROUPS, blocks, dense, ternary};
 
-use super::rounded::{Rounded, Rounding};
+use super::rounded::{PLANES, Rounded, Rounding};
 use super::threads::{Disjoint, Pool};
 use super::weights::{Blocks, Dense, Layout, Scales, Ternary, Weight};
 use crate::lane::Activation;
 use crate::lane::activation::store_output;
 
-/// Tokens whose sums are kept on the stack at a time.
-const CHUNK_TOKENS: usize = 48;
+/// Rounded rows whose sums are kept on the stack at a time.
+const CHUNK_ROWS: usize = 48;
 /// Sums of a unit.
 const UNIT_ROWS: usize = MAX_GROUPS * GROUP_ROWS;
 /// Weight bytes worth a hand-over between threads.
@@ -151,19 +151,20 @@ impl Product<'_> {
             }
         }
         let chosen = &chosen[..n];
+        let planes = rounding(matrix.weight, self.activation).map_or(1, Rounding::planes);
         let mut token = 0;
         while token < self.tokens {
-            let tokens = CHUNK_TOKENS.min(self.tokens - token);
+            let tokens = (CHUNK_ROWS / planes).min(self.tokens - token);
             if tokens == 1 {
-                self.chunk::<UNIT_ROWS>(matrix, chosen, token, 1);
+                self.chunk::<{ PLANES * UNIT_ROWS }>(matrix, chosen, token, 1);
             } else {
-                self.chunk::<{ CHUNK_TOKENS * UNIT_ROWS }>(matrix, chosen, token, tokens);
+                self.chunk::<{ CHUNK_ROWS * UNIT_ROWS }>(matrix, chosen, token, tokens);
             }
             token += tokens;
         }
     }
 
-    /// `tokens` rows from `token` on, `SUMS` at least their number times the rows of a unit.
+    /// `tokens` rows from `token` on, `SUMS` at least their number times their planes times the rows of a unit.
     fn chunk<const SUMS: usize>(&self, matrix: &Matrix<'_>, groups: &[usize], token: usize, tokens: usize) {
         match &matrix.weight.layout {
             Layout::Ternary(weights) if self.activation == Activation::Int8PerRow => match &weights.scales {
@@ -275,7 +276,7 @@ impl Product<'_> {
         sums: &mut [f32],
     ) {
         let x = self.inputs.get(Rounding::By32);
-        let end = token + tokens;
+        let rows = PLANES * token..PLANES * (token + tokens);
         blocks::dots(
             self.isa,
             &mut blocks::Dots {
@@ -283,14 +284,14 @@ impl Product<'_> {
                 format: weights.format,
                 steps: weights.steps,
                 groups,
-                x: &x.q[token * x.stride..end * x.stride],
-                x_scales: &x.scales[token * x.scales_per_row..end * x.scales_per_row],
-                x_sums: &x.sums[token * x.sums_per_row..end * x.sums_per_row],
-                x_minima: &x.minima[token * x.scales_per_row..end * x.scales_per_row],
-                tokens,
+                x: &x.q[rows.start * x.stride..rows.end * x.stride],
+                x_scales: &x.scales[rows.start * x.scales_per_row..rows.end * x.scales_per_row],
+                x_sums: &x.sums[rows.start * x.sums_per_row..rows.end * x.sums_per_row],
+                tokens: rows.len(),
                 out: sums,
             },
         );
+        add_planes(sums, tokens, groups.len() * GROUP_ROWS);
         self.store_all(matrix, groups, token, tokens, sums);
     }
 
@@ -346,6 +347,17 @@ impl Product<'_> {
         let out = unsafe { matrix.out.slice(token * width + first..token * width + last) };
         for (out, &y) in out.iter_mut().zip(y) {
             store_output(out, y, matrix.scale, matrix.accumulate);
+        }
+    }
+}
+
+/// `sums` `[tokens, PLANES, width]` to `[tokens, width]`, in place.
+fn add_planes(sums: &mut [f32], tokens: usize, width: usize) {
+    const { assert!(PLANES == 2) };
+    for token in 0..tokens {
+        for i in 0..width {
+            let at = PLANES * token * width + i;
+            sums[token * width + i] = sums[at] + sums[at + width];
         }
     }
 }

@@ -21,6 +21,7 @@ pub(super) const HTOK_MAGIC: [u8; 4] = *b"HTOK";
 const DEFAULT_THETA: f32 = 500_000.0;
 const DEFAULT_EPS: f32 = 1e-5;
 const HADAMARD: u32 = 1;
+const SHERRY_FP16: u32 = 2;
 const BONSAI_Q1: u32 = 4;
 const BONSAI_TQ2: u32 = 8;
 
@@ -117,7 +118,7 @@ fn read_header(cursor: &mut Cursor<'_>) -> Result<H1bHeader, LoadError> {
         norm_eps =
             stored_or_default(source, "rms_norm_eps", cursor.f32(format_args!("rms_norm_eps"))?, norm_eps)?;
     }
-    refuse_flags(source, flags)?;
+    refuse_flags(source, version, flags)?;
     if n_heads % n_kv_heads != 0 {
         return Err(source.invalid("num_kv_heads", format_args!("a divisor of {n_heads} heads"), n_kv_heads));
     }
@@ -155,14 +156,20 @@ fn stored_or_default(source: Source<'_>, field: &str, value: f32, default: f32) 
     Ok(if value > 0.0 { value } else { default })
 }
 
-fn refuse_flags(source: Source<'_>, flags: u32) -> Result<(), LoadError> {
+/// Refuses what would change the arithmetic. `SHERRY_FP16` does so only in version 3; elsewhere the format calls it inert.
+fn refuse_flags(source: Source<'_>, version: u32, flags: u32) -> Result<(), LoadError> {
     let next_step = "ask for a .h1b without this flag, or a TQ1_0, TQ2_0 or I2_S GGUF of this model";
+    let unknown = flags & !(HADAMARD | SHERRY_FP16 | BONSAI_Q1 | BONSAI_TQ2);
     let found = if flags & HADAMARD != 0 {
-        "a model with Hadamard-rotated activations (0x1)"
+        "a model with Hadamard-rotated activations (0x1)".to_owned()
+    } else if flags & SHERRY_FP16 != 0 && version == 3 {
+        "a Sherry model for 16-bit activations (0x2)".to_owned()
     } else if flags & BONSAI_Q1 != 0 {
-        "a Bonsai Q1_0_g128 model (0x4)"
+        "a Bonsai Q1_0_g128 model (0x4)".to_owned()
     } else if flags & BONSAI_TQ2 != 0 {
-        "a Bonsai TQ2_0_g128 model (0x8)"
+        "a Bonsai TQ2_0_g128 model (0x8)".to_owned()
+    } else if unknown != 0 {
+        format!("unknown flag bits ({unknown:#x})")
     } else {
         return Ok(());
     };
