@@ -73,6 +73,27 @@ fn shift_enter_makes_a_line_and_enter_sends() {
 }
 
 #[test]
+fn text_enter_and_more_text_in_one_pass_are_taken_in_order() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut window = open(folder.path());
+    window.type_message("first ");
+    let enter = egui::Event::Key {
+        key: egui::Key::Enter,
+        physical_key: None,
+        pressed: true,
+        repeat: false,
+        modifiers: egui::Modifiers::NONE,
+    };
+    let typed = [egui::Event::Text("message".to_owned()), enter, egui::Event::Text("next".to_owned())];
+    window.harness.input_mut().events.extend(typed);
+    window.harness.run_steps(4);
+    let script = window.script.borrow();
+    let Prompt::Chat(said) = &script.requests[0].prompt else { panic!("a chat") };
+    assert_eq!(said[0].content, "first message");
+    assert_eq!(window.harness.state().chat.draft, "next");
+}
+
+#[test]
 fn blank_text_is_not_sent() {
     let folder = tempfile::tempdir().unwrap();
     let mut window = open(folder.path());

@@ -40,7 +40,7 @@ pub fn show(
     ui: &mut Ui,
     rect: Rect,
     controller: &Controller,
-    draft: &mut String,
+    (draft, held): (&mut String, &mut Held),
     commands: &mut Vec<Command>,
 ) {
     let tokens = theme::tokens(ui.ctx());
@@ -48,13 +48,17 @@ pub fn show(
     let edge = if focused { tokens.focus } else { tokens.border_input };
     ui.painter().rect(rect, theme::R5, tokens.surface, Stroke::new(1.0, edge), StrokeKind::Inside);
     let writing = controller.conversation().is_some_and(|conversation| conversation.answer.is_some());
-    let can_send = controller.can_send() && !draft.trim().is_empty();
-    if focused && enter_alone(ui) && can_send {
-        commands.push(Command::Send(std::mem::take(draft)));
+    let entered = focused && held.cut_at_enter(ui);
+    if entered && !held.0.is_empty() {
+        ui.ctx().request_repaint();
     }
     let text =
         Rect::from_min_max(rect.min + vec2(17.0, 13.0), pos2(rect.right() - 17.0, rect.bottom() - 49.0));
     message_field(ui, text, controller, writing, draft);
+    let can_send = controller.can_send() && !draft.trim().is_empty();
+    if entered && can_send {
+        commands.push(Command::Send(std::mem::take(draft)));
+    }
     let row = Rect::from_min_max(pos2(rect.left() + 9.0, rect.bottom() - 41.0), rect.max - vec2(13.0, 9.0));
     model_picker(ui, row, controller, commands);
     let send = Rect::from_min_size(pos2(row.right() - 32.0, row.top()), Vec2::splat(32.0));
@@ -70,15 +74,34 @@ pub fn show(
     context_gauge(ui, &tokens, pos2(send.left() - 12.0, row.center().y), controller);
 }
 
-/// Takes Enter without any modifier; `egui`'s own matching would take Shift+Enter as well, which makes a new line.
-fn enter_alone(ui: &Ui) -> bool {
-    ui.input_mut(|input| {
-        let before = input.events.len();
-        input.events.retain(|event| {
-            !matches!(event, Event::Key { key: Key::Enter, pressed: true, modifiers, .. } if modifiers.is_none())
-        });
-        input.events.len() < before
-    })
+/// Text and keys that came after Enter in the same pass; they belong to the next message.
+#[derive(Default)]
+pub struct Held(Vec<Event>);
+
+impl Held {
+    /// Cuts what is typed at the first Enter without modifiers, which is taken away; true if there was one. A slow pass may bring
+    /// the end of a message, Enter and the beginning of the next one together. (`egui`'s own matching would take Shift+Enter as
+    /// well, which makes a new line.)
+    fn cut_at_enter(&mut self, ui: &Ui) -> bool {
+        ui.input_mut(|input| {
+            let mut typed = std::mem::take(&mut self.0);
+            typed.append(&mut input.events);
+            let enter = typed.iter().position(
+                |event| matches!(event, Event::Key { key: Key::Enter, pressed: true, modifiers, .. } if modifiers.is_none()),
+            );
+            let Some(enter) = enter else {
+                input.events = typed;
+                return false;
+            };
+            let (later, rest): (Vec<_>, Vec<_>) = typed.split_off(enter + 1).into_iter().partition(|event| {
+                matches!(event, Event::Key { .. } | Event::Text(_) | Event::Paste(_) | Event::Ime(_))
+            });
+            typed.pop();
+            typed.extend(rest);
+            (self.0, input.events) = (later, typed);
+            true
+        })
+    }
 }
 
 fn message_field(ui: &mut Ui, rect: Rect, controller: &Controller, writing: bool, draft: &mut String) {

@@ -28,6 +28,7 @@ pub struct ChatPane {
     pub search: String,
     /// Whether the list is shown where it is a sheet.
     pub list_open: bool,
+    held: composer::Held,
     /// The column of messages.
     pub transcript: Transcript,
 }
@@ -101,7 +102,7 @@ impl ChatPane {
             None if controller.open_id().is_some() => {}
             None => welcome::show(ui, messages, controller, metrics.column, commands),
         }
-        composer::show(ui, composer, controller, &mut self.draft, commands);
+        composer::show(ui, composer, controller, (&mut self.draft, &mut self.held), commands);
     }
 
     fn sheet(
