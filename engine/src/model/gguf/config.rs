@@ -71,6 +71,7 @@ pub(super) fn config(
     let prefixes = if family == Family::Qwen3 { vec![arch] } else { vec![arch, "llama", "bitnet"] };
     let keys = Keys { metadata, prefixes };
     refuse_other_graphs(&keys, tensors)?;
+    refuse_other_activation(&keys, family)?;
 
     let hidden = keys.count("embedding_length")?;
     let n_heads = keys.count("attention.head_count")?;
@@ -149,6 +150,22 @@ fn n_layers(keys: &Keys<'_, '_>, tensors: &[TensorEntry]) -> Result<usize, LoadE
         ));
     }
     Ok(n_layers)
+}
+
+/// Some converters name the nonlinearity of the gate; it must be the one that the graph computes.
+fn refuse_other_activation(keys: &Keys<'_, '_>, family: Family) -> Result<(), LoadError> {
+    let ours = match family {
+        Family::BitNetB158 => "relu2",
+        Family::Llama | Family::Qwen3 | Family::BitNet => "silu",
+    };
+    let key = keys.name("hidden_activation");
+    match keys.metadata.str(&key)? {
+        Some(found) if found != ours => {
+            let next_step = format!("this engine computes {ours} for this architecture");
+            Err(keys.source().unsupported(key, format_args!("`{}`", shortened(found, 80)), next_step))
+        }
+        _ => Ok(()),
+    }
 }
 
 fn head_dim(keys: &Keys<'_, '_>, hidden: usize, n_heads: usize) -> Result<usize, LoadError> {
