@@ -165,7 +165,6 @@ impl Conversation {
         };
         match event {
             Event::Started { prompt_tokens, cached_tokens, lane } => {
-                answer.begun = Instant::now();
                 answer.stage = Stage::Reading { done_tokens: cached_tokens, total_tokens: prompt_tokens };
                 message.stats.prompt_tokens = prompt_tokens;
                 lane.clone_into(&mut message.stats.lane);
