@@ -5,7 +5,7 @@ use std::time::Duration;
 use eframe::egui::accesskit::Role;
 use eframe::egui::{Align, Align2, Area, Context, Frame, Id, Layout, Margin, Order, Stroke, Ui, vec2};
 
-use super::{Button, IconButton, Kind, Size, icon_filled, label, paragraph};
+use super::{Button, IconButton, Kind, Size, icon_filled, paragraph};
 use crate::theme::{self, Elevation, Text, icons};
 
 /// How long a toast that does not need an answer stays, in seconds.
@@ -129,7 +129,7 @@ fn toast_ui(ui: &mut Ui, toast: &Toast) -> Press {
                 icon_filled(ui.painter(), toast.glyph, rect.center(), 18.0, color);
                 ui.vertical(|ui| {
                     ui.spacing_mut().item_spacing.y = 0.0;
-                    label(ui, Text::Strong, tokens.text, &toast.title);
+                    paragraph(ui, Text::Strong, tokens.text, &toast.title);
                     if !toast.detail.is_empty() {
                         paragraph(ui, Text::Small, tokens.text2, &toast.detail);
                     }

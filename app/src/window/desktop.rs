@@ -187,14 +187,20 @@ impl Desktop {
             Command::AskDelete(chat) => {
                 self.question = Some(Question::Delete { chat, title: self.title(chat) })
             }
-            Command::ChooseModel(choice) => self.controller.choose_model(&choice),
+            Command::ChooseModel(choice) => {
+                self.controller.choose_model(&choice);
+                self.focus = Some(message_id());
+            }
             Command::PickModelFile => self.pick_file(),
             Command::OpenModel(path) => self.controller.open_model(&path),
             Command::DismissRefusal => self.controller.shelf.refusal = None,
             Command::UnloadModel(id) => self.controller.unload_model(&id),
             Command::Copy(text) => ctx.copy_text(text),
             Command::AskLink(target) => self.question = Some(Question::Link(target)),
-            Command::SetAppearance(appearance) => self.set_appearance(ctx, appearance),
+            Command::SetAppearance(appearance) => {
+                self.set_appearance(ctx, appearance);
+                self.focus = Some(message_id());
+            }
             Command::ToggleList => self.chat.list_open = !self.chat.list_open,
         }
     }
@@ -269,6 +275,7 @@ impl eframe::App for Desktop {
         let ctx = ui.ctx().clone();
         let metrics = Metrics::of(ui.max_rect().size());
         let mut commands = Vec::new();
+        self.chat.covered = self.question.is_some();
         let regions = shell::show(ui, &metrics, &self.controller, self.appearance, &mut commands);
         self.chat.show(ui, &regions, &metrics, &self.controller, &mut commands);
         self.over_page(&ctx, &mut commands);

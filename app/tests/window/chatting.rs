@@ -94,6 +94,17 @@ fn text_enter_and_more_text_in_one_pass_are_taken_in_order() {
 }
 
 #[test]
+fn typing_without_a_chosen_field_writes_the_message() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut window = open(folder.path());
+    window.harness.ctx.memory_mut(|memory| memory.stop_text_input());
+    window.harness.run_steps(2);
+    window.harness.event(egui::Event::Text("Hello".to_owned()));
+    window.harness.run_steps(2);
+    assert_eq!(window.harness.state().chat.draft, "Hello");
+}
+
+#[test]
 fn blank_text_is_not_sent() {
     let folder = tempfile::tempdir().unwrap();
     let mut window = open(folder.path());

@@ -7,7 +7,8 @@ mod transcript;
 mod welcome;
 
 use eframe::egui::{
-    Align, Area, Id, Key, Layout, Modifiers, Order, Popup, Rect, RectAlign, Sense, Ui, UiBuilder, pos2, vec2,
+    Align, Area, Event, Id, Key, Layout, Modifiers, Order, Popup, Rect, RectAlign, Sense, Ui, UiBuilder,
+    pos2, vec2,
 };
 
 use crate::chat::Controller;
@@ -29,6 +30,8 @@ pub struct ChatPane {
     /// Whether the list is shown where it is a sheet.
     pub list_open: bool,
     held: composer::Held,
+    /// Whether a dialog covers the page.
+    pub covered: bool,
     /// The column of messages.
     pub transcript: Transcript,
 }
@@ -69,6 +72,11 @@ impl ChatPane {
         if pressed(Modifiers::NONE, Key::F6) {
             let in_composer = ctx.memory(|memory| memory.has_focus(message_id()));
             commands.push(if in_composer { Command::FocusSearch } else { Command::FocusComposer });
+        }
+        let idle = !over && !self.covered && ctx.memory(|memory| memory.focused().is_none());
+        if idle && ctx.input(|input| input.events.iter().any(|event| matches!(event, Event::Text(_)))) {
+            // Who types without having chosen a field means the message.
+            ctx.memory_mut(|memory| memory.request_focus(message_id()));
         }
         let writing = controller.conversation().is_some_and(|conversation| conversation.answer.is_some());
         let searching = ctx.memory(|memory| memory.has_focus(search_id()));

@@ -13,7 +13,7 @@ use crate::ui::{self, Tone};
 /// Icon, title and message of each suggestion.
 const SUGGESTIONS: [(char, &str, &str); 4] = [
     (icons::LIGHTBULB, "Explain a term", "What is photosynthesis?"),
-    (icons::CODE, "Write some code", "A Python function that adds two numbers"),
+    (icons::CODE, "Write some code", "A Python program that prints a greeting"),
     (icons::TEXT_AA, "Write a text", "Write a short letter that thanks a neighbour"),
     (icons::LIST_CHECKS, "Plan a task", "List the steps to bake bread"),
 ];
