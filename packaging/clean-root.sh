@@ -36,7 +36,7 @@ started=$SECONDS
 inside "packaging/setup.sh run && cargo build --release --locked --package onebit"
 build_seconds=$((SECONDS - started))
 # The display is the test's, not the program's: a newcomer has a desktop.
-inside "apt-get install -y --no-install-recommends xvfb imagemagick xdotool >/dev/null && export XDG_RUNTIME_DIR=\$(mktemp -d) && (Xvfb :77 -screen 0 1280x800x24 >/dev/null 2>&1 & echo \$! >/tmp/xvfb.pid) && sleep 2 && export DISPLAY=:77 && (timeout 60 make run >/tmp/run.log 2>&1 &) && sleep 25 && import -window root /tmp/window.png && xdotool search --name '1bit' >/tmp/window.id && kill \$(cat /tmp/xvfb.pid)"
+inside "apt-get install -y --no-install-recommends xvfb imagemagick xdotool >/dev/null && export XDG_RUNTIME_DIR=\$(mktemp -d) && (Xvfb :77 -screen 0 1280x800x24 >/dev/null 2>&1 & echo \$! >/tmp/xvfb.pid) && sleep 2 && export DISPLAY=:77 && (timeout 45 make run >/tmp/run.log 2>&1 &) && sleep 25 && import -window root /tmp/window.png && xdotool search --name '1bit' >/tmp/window.id && kill \$(cat /tmp/xvfb.pid)"
 {
   echo "# The two commands in a clean root"
   echo

@@ -26,6 +26,7 @@ done
 wait
 
 report=../packaging/reports/fuzz.md
+mkdir -p ../packaging/reports
 {
   echo "# Fuzzing"
   echo
