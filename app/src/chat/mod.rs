@@ -146,6 +146,11 @@ impl Controller {
         self.saving.as_ref()
     }
 
+    /// Adds a notice for the user.
+    pub fn notify(&mut self, notice: Notice) {
+        self.notices.push_back(notice);
+    }
+
     /// Next notice for the user.
     pub fn next_notice(&mut self) -> Option<Notice> {
         self.notices.pop_front()

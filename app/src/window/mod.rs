@@ -14,7 +14,7 @@ use onebit_engine::session::EngineOptions;
 use serde_json::json;
 use signal_hook::consts::signal::{SIGHUP, SIGINT, SIGTERM};
 
-use crate::chat::{Controller, EngineBackend, LAST_MODEL, Shelf, Waker};
+use crate::chat::{Controller, EngineBackend, LAST_MODEL, Notice, Severity, Shelf, Waker};
 use crate::folders::Folders;
 use crate::instance::{self, Answers, Claim, Server};
 use crate::store::{Event, Query, Store};
@@ -40,13 +40,13 @@ type LateContext = Arc<OnceLock<Context>>;
 /// # Errors
 /// The window or the chat store's thread could not be opened.
 pub fn run(folders: &Folders) -> anyhow::Result<()> {
-    let place = match instance::claim(folders) {
-        Ok(Claim::First(place)) => Some(place),
+    let (place, alone) = match instance::claim(folders) {
+        Ok(Claim::First(place)) => (Some(place), None),
         Ok(Claim::Other(running)) => {
             return running.raise().context("the running window could not be raised");
         }
-        // Without a runtime folder the window works; only a second start cannot find it.
-        Err(_) => None,
+        // The window works without a place; only a second start cannot find it.
+        Err(err) => (None, Some(err)),
     };
     let late: LateContext = Arc::default();
     let for_waker = Arc::clone(&late);
@@ -62,6 +62,13 @@ pub fn run(folders: &Folders) -> anyhow::Result<()> {
     let shelf = Shelf::open(folders.clone(), remembered.model, Arc::clone(&waker));
     let mut controller = Controller::new(Box::new(backend), store, shelf, waker);
     controller.take_early(remembered.others);
+    if let Some(err) = alone {
+        controller.notify(Notice {
+            severity: Severity::Warning,
+            title: "A second start will not find this window".to_owned(),
+            detail: err.to_string(),
+        });
+    }
     let icon = eframe::icon_data::from_png_bytes(include_bytes!("../../../assets/icons/onebit-128.png"))
         .context("the built-in icon could not be read")?;
     let options = eframe::NativeOptions {

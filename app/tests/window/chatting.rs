@@ -207,6 +207,29 @@ fn chats_are_found_renamed_and_deleted() {
 }
 
 #[test]
+fn a_disk_that_takes_nothing_is_said_and_the_chat_goes_on() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::create_dir(folder.path().join("chats.db")).unwrap();
+    let mut window = open(folder.path());
+    window.until("it is said", |window| window.shows("Chats are not being saved"));
+    window.exchange("Hello", "Still here");
+    assert!(window.shows("Still here"));
+    window.click("Close message");
+    assert!(!window.shows("Chats are not being saved"));
+}
+
+#[test]
+fn a_damaged_database_is_set_aside_and_said() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("chats.db"), b"this is no database, however long it is".repeat(100))
+        .unwrap();
+    let mut window = open(folder.path());
+    window.until("it is said", |window| window.shows("The chat database could not be read"));
+    window.exchange("Hello", "A new beginning");
+    assert!(window.shows("Menu of Hello"));
+}
+
+#[test]
 fn a_link_shows_its_target_before_it_is_opened() {
     let folder = tempfile::tempdir().unwrap();
     let mut window = open(folder.path());

@@ -60,9 +60,10 @@ impl Transcript {
             .id_salt(("messages", conversation.chat.id.0))
             .stick_to_bottom(true)
             .auto_shrink(false);
-        if std::mem::take(&mut self.to_end) {
+        // At the end the view follows the text in the same pass; sticking alone would lag by one.
+        if std::mem::take(&mut self.to_end) || self.at_end {
             area = area.vertical_scroll_offset((self.total(messages, width) - rect.height()).max(0.0));
-        } else if shift != 0.0 && !self.at_end {
+        } else if shift != 0.0 {
             area = area.vertical_scroll_offset((self.offset + shift).max(0.0));
         }
         let output = ui
