@@ -49,4 +49,4 @@ inside "apt-get install -y --no-install-recommends xvfb imagemagick xdotool >/de
   echo "| \`make run\` | window found on a private X display | - |"
 } >packaging/reports/clean-root.md
 cat packaging/reports/clean-root.md
-cp "$root/tmp/window.png" build/clean-root-window.png
+mkdir -p build && cp "$root/tmp/window.png" build/clean-root-window.png
