@@ -78,12 +78,12 @@ fn colours(file: &File, text: &str) -> Option<String> {
 /// Machine paths and registry hosts never enter the repository.
 fn private_words(file: &File) -> Option<String> {
     let text = file.text.as_deref()?;
-    if file.path == "packaging/xtask/src/tidy.rs" || file.path == "Cargo.lock" {
+    if file.path == "Cargo.lock" {
         return None;
     }
-    let machine = ["/work/", "/root/", "/farm/"];
+    let machine = ["work", "root", "farm"].map(|folder| format!("/{folder}/"));
     let found = machine.iter().find(|w| {
-        text.match_indices(*w)
+        text.match_indices(w.as_str())
             .any(|(at, _)| !text[..at].ends_with(|c: char| c.is_ascii_alphanumeric() || "._-})*".contains(c)))
     })?;
     Some(format!("{}: contains the machine path {found}", file.path))
