@@ -2,53 +2,29 @@
 
 #[path = "../fuzz/entries.rs"]
 mod entries;
-
-use std::path::{Path, PathBuf};
+#[path = "support/fuzz_replay.rs"]
+mod fuzz_replay;
 
 use onebit_engine::model::TensorType;
 use onebit_engine::model::write::{GgufWriter, H1bHeader, write_h1b, write_htok};
 
-type Entry = fn(&[u8]) -> bool;
-const TARGETS: [(&str, Entry); 3] = [("gguf", entries::gguf), ("h1b", entries::h1b), ("htok", entries::htok)];
-
-fn folder(kind: &str, target: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz").join(kind).join(target)
-}
+const TARGETS: [(&str, fuzz_replay::Entry); 3] =
+    [("gguf", entries::gguf), ("h1b", entries::h1b), ("htok", entries::htok)];
 
 #[test]
 fn seeds_and_regressions_run_without_a_panic() {
-    for (target, entry) in TARGETS {
-        let mut seeds = 0;
-        for kind in ["seeds", "regressions"] {
-            // A target without findings has no such folder.
-            let Ok(files) = std::fs::read_dir(folder(kind, target)) else { continue };
-            for file in files {
-                let path = file.expect("listed").path();
-                println!("{}", path.display());
-                let accepted = entry(&std::fs::read(&path).expect("read"));
-                assert!(accepted || kind == "regressions", "{} is a valid file", path.display());
-                seeds += usize::from(kind == "seeds");
-            }
-        }
-        assert!(seeds > 0, "{target} has seeds");
-    }
+    fuzz_replay::replay(&TARGETS);
 }
 
 #[test]
 fn committed_seeds_are_those_made_here() {
-    for (target, name, bytes) in seeds() {
-        let committed = std::fs::read(folder("seeds", target).join(name)).expect("the seed is there");
-        assert!(committed == bytes, "{target}/{name} differs; run this test file with --ignored");
-    }
+    fuzz_replay::compare(seeds());
 }
 
 #[test]
 #[ignore = "writes engine/fuzz/seeds"]
 fn remake_seeds() {
-    for (target, name, bytes) in seeds() {
-        std::fs::create_dir_all(folder("seeds", target)).expect("folder");
-        std::fs::write(folder("seeds", target).join(name), bytes).expect("written");
-    }
+    fuzz_replay::write(seeds());
 }
 
 fn seeds() -> Vec<(&'static str, &'static str, Vec<u8>)> {

@@ -1,54 +1,31 @@
 //! Every seed and every former finding of the fuzz targets about text, replayed; and the code that made the seeds.
 
+#[path = "support/fuzz_replay.rs"]
+mod fuzz_replay;
 #[path = "../fuzz/text_entries.rs"]
 mod text_entries;
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use serde_json::Value;
 
-type Entry = fn(&[u8]) -> bool;
-const TARGETS: [(&str, Entry); 2] =
+const TARGETS: [(&str, fuzz_replay::Entry); 2] =
     [("chat_template", text_entries::chat_template), ("tokenizer", text_entries::tokenizer)];
-
-fn folder(kind: &str, target: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz").join(kind).join(target)
-}
 
 #[test]
 fn seeds_and_regressions_of_text_run_without_a_panic() {
-    for (target, entry) in TARGETS {
-        let mut seeds = 0;
-        for kind in ["seeds", "regressions"] {
-            // A target without findings has no such folder.
-            let Ok(files) = std::fs::read_dir(folder(kind, target)) else { continue };
-            for file in files {
-                let path = file.expect("listed").path();
-                println!("{}", path.display());
-                let accepted = entry(&std::fs::read(&path).expect("read"));
-                assert!(accepted || kind == "regressions", "{} is valid", path.display());
-                seeds += usize::from(kind == "seeds");
-            }
-        }
-        assert!(seeds > 0, "{target} has seeds");
-    }
+    fuzz_replay::replay(&TARGETS);
 }
 
 #[test]
 fn committed_seeds_of_text_are_those_made_here() {
-    for (target, name, bytes) in seeds() {
-        let committed = std::fs::read(folder("seeds", target).join(&name)).expect("the seed is there");
-        assert!(committed == bytes, "{target}/{name} differs; run this test file with --ignored");
-    }
+    fuzz_replay::compare(seeds());
 }
 
 #[test]
 #[ignore = "writes engine/fuzz/seeds"]
 fn remake_seeds_of_text() {
-    for (target, name, bytes) in seeds() {
-        std::fs::create_dir_all(folder("seeds", target)).expect("folder");
-        std::fs::write(folder("seeds", target).join(name), bytes).expect("written");
-    }
+    fuzz_replay::write(seeds());
 }
 
 fn seeds() -> Vec<(&'static str, String, Vec<u8>)> {
