@@ -212,7 +212,7 @@ fn wrong_alignment_is_refused() {
 fn another_nonlinearity_than_the_graphs_is_refused() {
     for (arch, found) in [("bitnet", "relu2"), ("bitnet-b1.58", "silu")] {
         let mut writer = GgufWriter::new(arch);
-        writer.key(&format!("{arch}.hidden_activation"), found);
+        writer.key(format!("{arch}.hidden_activation"), found);
         let message = refusal(&writer.write(Vec::new(), |_, _| Ok(())).expect("written"));
         assert!(message.contains("hidden_activation") && message.contains(found), "{message}");
     }
