@@ -174,10 +174,6 @@ impl Simd for Avx2 {
             _mm_storeu_si128(to.cast(), bytes)
         }}
 
-        fn bstore(to: *mut u8, x: I) -> () {{
-            _mm256_storeu_si256(to.cast(), x[0]);
-            _mm256_storeu_si256(to.add(32).cast(), x[1]);
-        }}
         fn widen(codes: I, offset: i16) -> [I; 2] {{
             let (first, second) = (widen(codes[0], offset), widen(codes[1], offset));
             [[first.0, second.0], [first.1, second.1]]

@@ -69,7 +69,6 @@ impl Simd for Avx512 {
         }
         fn store_low_bytes(to: *mut i8, x: __m512i) -> () { _mm_storeu_si128(to.cast(), _mm512_cvtepi32_epi8(x)) }
 
-        fn bstore(to: *mut u8, x: __m512i) -> () { _mm512_storeu_si512(to.cast(), x) }
         fn widen(codes: __m512i, offset: i16) -> [__m512i; 2] {{
             let offset = _mm512_set1_epi16(offset);
             let even = _mm512_and_si512(codes, _mm512_set1_epi16(255));

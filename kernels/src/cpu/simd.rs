@@ -72,8 +72,6 @@ pub(crate) trait Simd {
     /// 4 bytes, repeated sixteen times.
     unsafe fn splat4(from: *const i8) -> Self::B;
     unsafe fn bsplat(x: u8) -> Self::B;
-    /// 64 bytes.
-    unsafe fn bstore(to: *mut u8, x: Self::B);
     unsafe fn band(a: Self::B, b: Self::B) -> Self::B;
     unsafe fn bor(a: Self::B, b: Self::B) -> Self::B;
     /// Shifts 16-bit pairs: bits that cross into a byte must be masked away.
