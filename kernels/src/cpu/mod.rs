@@ -18,6 +18,7 @@ pub mod blocks;
 pub mod dense;
 mod outputs;
 pub mod panel;
+pub mod peak;
 pub mod reading;
 pub mod rounding;
 pub mod rows;

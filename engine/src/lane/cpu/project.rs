@@ -41,7 +41,9 @@ impl Matrix<'_> {
     /// While the result is in use, no other thread uses the columns of the same groups.
     unsafe fn outputs(&self) -> Outputs<'_> {
         // SAFETY: the elements are those of `out`, which lives as long; the rest is the caller's promise.
-        unsafe { Outputs::new(self.out.as_mut_ptr(), self.out.len(), self.weight.rows, self.scale, self.accumulate) }
+        unsafe {
+            Outputs::new(self.out.as_mut_ptr(), self.out.len(), self.weight.rows, self.scale, self.accumulate)
+        }
     }
 }
 
@@ -128,7 +130,9 @@ pub(super) fn multiply(
     assert_eq!(x.len(), tokens * cols, "input rows of {cols} columns");
     for kind in [Rounding::Row, Rounding::RowBy64, Rounding::By64, Rounding::By32] {
         if matrices.iter().flatten().any(|matrix| rounding(matrix.weight, activation) == Some(kind)) {
-            inputs.get_mut(kind).fill(isa, pool, tokens, cols, tokens >= PANEL_TOKENS, |r| &x[r * cols..(r + 1) * cols]);
+            inputs
+                .get_mut(kind)
+                .fill(isa, pool, tokens, cols, tokens >= PANEL_TOKENS, |r| &x[r * cols..(r + 1) * cols]);
         }
     }
     let mut panels = std::mem::take(&mut inputs.panels);

@@ -2,8 +2,8 @@
 
 #![expect(unsafe_code, reason = "threads write disjoint rows")]
 
-use onebit_kernels::cpu::ternary::{BLOCK_COLS, X_SCALE_COLS};
 use onebit_kernels::cpu::rounding::{self as planes, To};
+use onebit_kernels::cpu::ternary::{BLOCK_COLS, X_SCALE_COLS};
 use onebit_kernels::cpu::{Isa, rows};
 
 use super::threads::{Disjoint, Pool};
@@ -94,7 +94,12 @@ impl Rounded {
             for r in range {
                 // SAFETY: each row is given out once, and rows do not overlap.
                 let (q, words, scales, sums) = unsafe {
-                    (q.part(r, row_q), words.part(r, row_words), scales.part(r, n_scales), sums.part(r, n_sums))
+                    (
+                        q.part(r, row_q),
+                        words.part(r, row_words),
+                        scales.part(r, n_scales),
+                        sums.part(r, n_sums),
+                    )
                 };
                 if rounding == Rounding::By32 {
                     let to = if many {

@@ -214,12 +214,14 @@ unsafe fn scaled_tile<S: Simd, const G: usize, const N: usize>(
             for n in 0..N {
                 sums[n] = [S::isplat(-*d.x_sums.get_unchecked((token + n) * n_scales + scale)); G];
             }
-            let lines = scale * X_SCALE_COLS / LINE_COLS..((scale + 1) * X_SCALE_COLS).min(d.cols) / LINE_COLS;
+            let lines =
+                scale * X_SCALE_COLS / LINE_COLS..((scale + 1) * X_SCALE_COLS).min(d.cols) / LINE_COLS;
             add_lines::<S, G, N>(&mut sums, panel, group_bytes, lines, x, d.stride);
             let mut weight_scales = [S::fsplat(1.0); G];
             if !d.block_scales.is_empty() {
                 for g in 0..G {
-                    let block = (d.first_group + group + g) * n_weight_scales + scale * X_SCALE_COLS / SCALE_COLS;
+                    let block =
+                        (d.first_group + group + g) * n_weight_scales + scale * X_SCALE_COLS / SCALE_COLS;
                     weight_scales[g] = S::fload(d.block_scales.as_ptr().add(block * GROUP_ROWS));
                 }
             }
