@@ -133,10 +133,8 @@ impl Simd for Avx2 {
 
         fn isplat(x: i32) -> I { [_mm256_set1_epi32(x); 2] }
         fn iadd(a: I, b: I) -> I { [_mm256_add_epi32(a[0], b[0]), _mm256_add_epi32(a[1], b[1])] }
-        fn istore(to: *mut i32, x: I) -> () {{
-            _mm256_storeu_si256(to.cast(), x[0]);
-            _mm256_storeu_si256(to.add(8).cast(), x[1]);
-        }}
+        fn isub(a: I, b: I) -> I { [_mm256_sub_epi32(a[0], b[0]), _mm256_sub_epi32(a[1], b[1])] }
+        fn isar2(x: I) -> I { [_mm256_srai_epi32::<2>(x[0]), _mm256_srai_epi32::<2>(x[1])] }
         fn itof(x: I) -> F { [_mm256_cvtepi32_ps(x[0]), _mm256_cvtepi32_ps(x[1])] }
         fn round(x: F) -> I {{
             const NEAREST: i32 = _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC;

@@ -76,6 +76,15 @@ impl Isa {
         None
     }
 
+    /// Whether ternary weights in five-bit codes are fast: AVX-512 as above, with VBMI2.
+    pub fn has_lookups(self) -> bool {
+        #[cfg(target_arch = "x86_64")]
+        if self.0 == Kind::Avx512 {
+            return is_x86_feature_detected!("avx512vbmi2");
+        }
+        false
+    }
+
     /// Plain Rust, on every machine.
     pub fn portable() -> Self {
         Self(Kind::Portable)
