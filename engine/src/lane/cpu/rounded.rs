@@ -68,6 +68,19 @@ impl Rounded {
         }
     }
 
+    /// L2 norm of what rounding took from row `r`, which was `x`.
+    pub(super) fn lost_norm(&self, r: usize, x: &[f32]) -> f64 {
+        let planes = self.rounding.planes();
+        let block = x.len().div_ceil(self.scales_per_row.max(1)).max(1);
+        let lost = x.iter().enumerate().map(|(col, &x)| {
+            (planes * r..planes * (r + 1)).fold(f64::from(x), |rest, plane| {
+                let scale = self.scales[plane * self.scales_per_row + col / block];
+                rest - f64::from(scale) * f64::from(self.q[plane * self.stride + col])
+            })
+        });
+        lost.map(|lost| lost * lost).sum::<f64>().sqrt()
+    }
+
     /// Rounds `rows` rows of `x`; row r is `row(r)`.
     pub(super) fn fill<'x>(
         &mut self,
