@@ -137,6 +137,10 @@ impl Simd for Avx2 {
         }}
 
         fn bload(from: *const u8) -> I { [_mm256_loadu_si256(from.cast()), _mm256_loadu_si256(from.add(32).cast())] }
+        fn bstore(to: *mut u8, x: I) -> () {{
+            _mm256_storeu_si256(to.cast(), x[0]);
+            _mm256_storeu_si256(to.add(32).cast(), x[1]);
+        }}
         fn splat4(from: *const i8) -> I { [_mm256_set1_epi32(from.cast::<i32>().read_unaligned()); 2] }
         fn bsplat(x: u8) -> I { [_mm256_set1_epi8(x.cast_signed()); 2] }
         fn band(a: I, b: I) -> I { [_mm256_and_si256(a[0], b[0]), _mm256_and_si256(a[1], b[1])] }

@@ -61,6 +61,7 @@ impl Simd for Avx512 {
         fn store_low_bytes(to: *mut i8, x: __m512i) -> () { _mm_storeu_si128(to.cast(), _mm512_cvtepi32_epi8(x)) }
 
         fn bload(from: *const u8) -> __m512i { _mm512_loadu_si512(from.cast()) }
+        fn bstore(to: *mut u8, x: __m512i) -> () { _mm512_storeu_si512(to.cast(), x) }
         fn splat4(from: *const i8) -> __m512i { _mm512_set1_epi32(from.cast::<i32>().read_unaligned()) }
         fn bsplat(x: u8) -> __m512i { _mm512_set1_epi8(x.cast_signed()) }
         fn band(a: __m512i, b: __m512i) -> __m512i { _mm512_and_si512(a, b) }

@@ -151,6 +151,11 @@ impl Simd for Portable {
         unsafe { bytes(from) }
     }
     #[inline(always)]
+    unsafe fn bstore(to: *mut u8, x: B) {
+        // SAFETY: the caller promises 64 writable bytes.
+        unsafe { to.cast::<B>().write_unaligned(x) }
+    }
+    #[inline(always)]
     unsafe fn splat4(from: *const i8) -> B {
         // SAFETY: the caller promises 4 readable bytes.
         let b = unsafe { bytes::<4>(from.cast()) };

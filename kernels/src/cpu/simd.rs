@@ -60,6 +60,8 @@ pub(crate) trait Simd {
 
     /// 64 bytes.
     unsafe fn bload(from: *const u8) -> Self::B;
+    /// 64 bytes.
+    unsafe fn bstore(to: *mut u8, x: Self::B);
     /// 4 bytes, repeated sixteen times.
     unsafe fn splat4(from: *const i8) -> Self::B;
     unsafe fn bsplat(x: u8) -> Self::B;

@@ -235,8 +235,7 @@ impl Product<'_> {
         ternary::dots(
             self.isa,
             &mut ternary::Dots {
-                codes: &weights.codes,
-                k_blocks: weights.k_blocks,
+                matrix: weights.matrix(),
                 groups,
                 x: &x.q[token * x.stride..(token + tokens) * x.stride],
                 stride: x.stride,
@@ -277,8 +276,7 @@ impl Product<'_> {
         ternary::block_dots(
             self.isa,
             &mut ternary::BlockDots {
-                codes: &weights.codes,
-                k_blocks: weights.k_blocks,
+                matrix: weights.matrix(),
                 scales: block_scales,
                 groups,
                 x: &x.q[token * x.stride..end * x.stride],
