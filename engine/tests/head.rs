@@ -89,9 +89,8 @@ fn real_hidden_states_give_the_same_largest_logits_through_the_screen() {
     let telemetry = Telemetry::default();
     let logit_rows: Vec<usize> = (0..CHUNK).collect();
     for (index, tokens) in ids[..TOKENS].chunks(CHUNK).enumerate() {
-        let rows: Vec<Row<'_>> = (0..CHUNK)
-            .map(|row| Row { pages: &pages, position: (index * CHUNK + row) as u32 })
-            .collect();
+        let rows: Vec<Row<'_>> =
+            (0..CHUNK).map(|row| Row { pages: &pages, position: (index * CHUNK + row) as u32 }).collect();
         let mut forward = |wanted: &[Wanted]| {
             let batch = Batch { tokens, rows: &rows, logit_rows: &logit_rows, wanted };
             resident.forward(&mut lane, &batch, &telemetry).unwrap().to_vec()
@@ -103,7 +102,8 @@ fn real_hidden_states_give_the_same_largest_logits_through_the_screen() {
                 let mut sorted = exact.to_vec();
                 let least = *sorted.select_nth_unstable_by(count - 1, |a, b| b.total_cmp(a)).1;
                 for (found, exact) in found.iter().zip(exact) {
-                    let same = if *exact >= least { found.to_bits() == exact.to_bits() } else { *found < least };
+                    let same =
+                        if *exact >= least { found.to_bits() == exact.to_bits() } else { *found < least };
                     assert!(same, "position {}, {count} largest: {found}, {exact}", index * CHUNK + row);
                 }
             }

@@ -7,7 +7,7 @@ use super::{Batch, Head, ResidentError, ResidentOptions, rope};
 use crate::lane::{
     BufId, Embed, KvId, KvShape, Lane, LaneError, Logits, PAGE_POSITIONS, RopeId, Row, WeightId,
 };
-use crate::model::{Config, ModelFile, TensorType};
+use crate::model::{Config, ModelFile, TensorType, inspect};
 use crate::telemetry::{Phase, Telemetry};
 
 /// A model resident in a lane: uploaded weights, activation buffers, KV arena. It must end with [`Resident::unload`] on the
@@ -22,9 +22,6 @@ pub struct Resident {
     kv: KvId,
     held: Held,
 }
-
-/// Bytes from which a head is worth a coarse copy.
-const SCREENED_BYTES: u64 = 8 << 20;
 
 /// Weights as a graph.
 struct Model {
@@ -176,7 +173,7 @@ impl Resident {
         let mut model = Model::load(&mut Tensors::upload(file, upload), &config, &buffers, options.head)?;
         file.check_map()?;
         held.weight_bytes = held.weights.iter().map(|&weight| lane.weight_bytes(weight)).sum();
-        if options.head == Head::Screened && model.head.bytes >= SCREENED_BYTES {
+        if options.head == Head::Screened && model.head.bytes >= inspect::SCREENED_HEAD_BYTES {
             let screen_bytes = lane.add_screen(model.head.id)?;
             held.weight_bytes += screen_bytes;
             if screen_bytes > 0 {
@@ -194,14 +191,12 @@ impl Resident {
 
     /// Bytes of the second form in which a lane may keep the LM head of `file`, estimated without uploading anything.
     pub fn head_copy_bytes(file: &ModelFile, head: Head) -> u64 {
-        let own = file.tensor_if_present("output.weight");
-        let Some(tensor) = own.or_else(|| file.tensor_if_present("token_embd.weight")) else { return 0 };
-        let is_wide = matches!(tensor.ty, TensorType::F32 | TensorType::F16 | TensorType::Bf16);
-        let stored = |ty: TensorType| ty.data_bytes(tensor.rows, tensor.cols).unwrap_or(0) as u64;
         match head {
-            Head::Screened if is_wide => stored(TensorType::Q8_0) + 8 * tensor.rows as u64,
-            Head::Screened | Head::Exact => 0,
-            Head::FourBit => stored(TensorType::Q4_0),
+            Head::Screened => inspect::head_copy_bytes(file),
+            Head::Exact => 0,
+            Head::FourBit => {
+                TensorType::Q4_0.data_bytes(file.config().vocab, file.config().hidden).unwrap_or(0) as u64
+            }
         }
     }
 

@@ -10,7 +10,7 @@ use crate::lane::reference::ReferenceLane;
 use crate::model::write::{GgufValue, GgufWriter};
 use crate::model::{Family, ModelFile, TensorType, open, open_bytes};
 use crate::quant::tests::SplitMix;
-use crate::quant::tq2_0;
+use crate::quant::{legacy, tq2_0};
 use crate::telemetry::{Phase, PhaseTotals, Telemetry};
 
 const FAMILIES: [Family; 4] = [Family::Llama, Family::Qwen3, Family::BitNet, Family::BitNetB158];
@@ -298,6 +298,27 @@ fn a_head_of_its_own_replaces_the_embedding() {
         assert_eq!(own.run().text(&TEXT), tied, "{family:?}");
         own.get("output.weight").data.fill(0);
         assert!(own.run().text(&TEXT).iter().all(|&x| x == 0.0), "{family:?}");
+    }
+}
+
+#[test]
+fn a_four_bit_head_is_the_head_that_a_file_would_have_at_four_bits() {
+    let options = ResidentOptions { head: Head::FourBit, ..OPTIONS };
+    for family in [Family::Llama, Family::Qwen3, Family::BitNetB158] {
+        let mut tiny = Tiny::new(family);
+        let exact = tiny.run().text(&TEXT);
+        let mut running = tiny.run_with(options);
+        let (tied, tied_bytes) = (running.text(&TEXT), running.resident.weight_bytes());
+        let (values, _) = tiny.get("token_embd.weight").data.as_chunks::<4>();
+        let values: Vec<f32> = values.iter().map(|b| f32::from_le_bytes(*b)).collect();
+        let mut data = Vec::new();
+        legacy::pack_q4_0(&values, &mut data);
+        let (name, ty) = ("output.weight".to_owned(), TensorType::Q4_0);
+        let mut stored = tiny.with(Tensor { name, ty, rows: VOCAB, cols: HIDDEN, data }).run();
+        assert_eq!(stored.text(&TEXT), tied, "{family:?}");
+        assert_eq!(stored.resident.weight_bytes(), tied_bytes, "{family:?}");
+        let error = nmse(&tied, &exact);
+        assert!((1e-4..2e-2).contains(&error), "{family:?}: {error}");
     }
 }
 
