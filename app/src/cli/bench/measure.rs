@@ -20,8 +20,8 @@ pub const LARGEST: usize = 40;
 
 /// Buffer of the ceiling: much larger than any cache.
 const CEILING_BYTES: usize = 512 << 20;
-/// Time for each number of streams.
-const CEILING_TIME: Duration = Duration::from_millis(300);
+/// Time for each number of streams, before the tests and after them.
+const CEILING_TIME: Duration = Duration::from_millis(150);
 
 /// How a bed is made.
 #[derive(Debug, Clone, Copy)]
