@@ -195,7 +195,6 @@ fn the_loops_on_a_model_of_the_registers_give_the_bits_of_the_plain_kernels() {
 }
 
 #[test]
-#[expect(clippy::print_stderr, reason = "says when there was nothing to compare")]
 fn the_registers_of_this_machine_do_what_the_model_does() {
     if Isa::amx().is_none() {
         eprintln!("no AMX here (present {}, granted {}): nothing to compare", present(), granted());
