@@ -4,7 +4,7 @@
 
 #![expect(unsafe_code, reason = "threads write disjoint columns of the outputs")]
 
-use onebit_kernels::cpu::panel::{self, PANEL_GROUPS};
+use onebit_kernels::cpu::panel;
 use onebit_kernels::cpu::ternary::BLOCK_COLS;
 use onebit_kernels::cpu::{GROUP_ROWS, Isa, MAX_GROUPS, Outputs, blocks, dense, ternary};
 
@@ -206,13 +206,23 @@ impl Product<'_> {
     }
 
     fn units(&self, weight: &Weight) -> usize {
-        weight.groups().div_ceil(if self.uses_panels(weight) { PANEL_GROUPS } else { MAX_GROUPS })
+        weight.groups().div_ceil(self.unit_groups(weight))
+    }
+
+    /// Groups of a unit.
+    fn unit_groups(&self, weight: &Weight) -> usize {
+        match weight.layout {
+            Layout::Ternary(_) if self.uses_panels(weight) => panel::PANEL_GROUPS,
+            Layout::Blocks(_) if self.uses_panels(weight) => blocks::panel::PANEL_GROUPS,
+            _ => MAX_GROUPS,
+        }
     }
 
     /// All tokens against the groups of a panel.
     fn panel_unit(&self, matrix: &Matrix<'_>, unit: usize, memory: &mut panel::Memory) {
-        let first_group = unit * PANEL_GROUPS;
-        let groups = PANEL_GROUPS.min(matrix.weight.groups() - first_group);
+        let most = self.unit_groups(matrix.weight);
+        let first_group = unit * most;
+        let groups = most.min(matrix.weight.groups() - first_group);
         // SAFETY: each group of a matrix belongs to one unit, and a unit to one thread.
         let out = unsafe { matrix.outputs() };
         match &matrix.weight.layout {
@@ -250,8 +260,11 @@ impl Product<'_> {
     ) {
         let matrix = weights.matrix();
         let cols = matrix.k_blocks * BLOCK_COLS;
-        let codes = memory.bytes(groups * cols * GROUP_ROWS);
-        for (i, out) in codes.chunks_exact_mut(cols * GROUP_ROWS).enumerate() {
+        let group_bytes = panel::padded(cols) * GROUP_ROWS;
+        let codes = memory.bytes(groups * group_bytes);
+        for (i, group) in codes.chunks_exact_mut(group_bytes).enumerate() {
+            let (out, padding) = group.split_at_mut(cols * GROUP_ROWS);
+            padding.fill(0);
             ternary::expand(
                 self.isa,
                 &mut ternary::Panel { matrix, group: first_group + i, columns: 0..cols, out },
