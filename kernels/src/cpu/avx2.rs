@@ -135,6 +135,7 @@ impl Simd for Avx2 {
         fn iadd(a: I, b: I) -> I { [_mm256_add_epi32(a[0], b[0]), _mm256_add_epi32(a[1], b[1])] }
         fn isub(a: I, b: I) -> I { [_mm256_sub_epi32(a[0], b[0]), _mm256_sub_epi32(a[1], b[1])] }
         fn isar2(x: I) -> I { [_mm256_srai_epi32::<2>(x[0]), _mm256_srai_epi32::<2>(x[1])] }
+        fn iload(from: *const i32) -> I { [_mm256_loadu_si256(from.cast()), _mm256_loadu_si256(from.add(8).cast())] }
         fn itof(x: I) -> F { [_mm256_cvtepi32_ps(x[0]), _mm256_cvtepi32_ps(x[1])] }
         fn round(x: F) -> I {{
             const NEAREST: i32 = _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC;

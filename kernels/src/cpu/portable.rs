@@ -131,6 +131,11 @@ impl Simd for Portable {
         x.map(|x| x >> 2)
     }
     #[inline(always)]
+    unsafe fn iload(from: *const i32) -> I {
+        // SAFETY: the caller promises 16 readable integers.
+        unsafe { from.cast::<I>().read_unaligned() }
+    }
+    #[inline(always)]
     unsafe fn itof(x: I) -> F {
         x.map(|x| x as f32)
     }

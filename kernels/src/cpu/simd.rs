@@ -51,6 +51,8 @@ pub(crate) trait Simd {
     unsafe fn isub(a: Self::I, b: Self::I) -> Self::I;
     /// Arithmetic shift right by two.
     unsafe fn isar2(x: Self::I) -> Self::I;
+    /// 16 i32.
+    unsafe fn iload(from: *const i32) -> Self::I;
     unsafe fn itof(x: Self::I) -> Self::F;
     /// Nearest integer, ties to even; unspecified outside i32.
     unsafe fn round(x: Self::F) -> Self::I;

@@ -1,14 +1,16 @@
 //! Matrix products: which rounding of the input each matrix needs, how output rows are shared among threads, and how sums become
 //! f32 outputs. A unit of work is four groups of sixteen output rows: for one token they lie far apart, so that a thread reads
-//! four streams. From [`PANEL_TOKENS`] on a unit is the neighbours that share a panel of expanded weights.
+//! four streams; ternary rows come in bundles, [`Isa::streams`] of them to a unit for a few tokens. From [`PANEL_TOKENS`] on a unit is the neighbours that share a panel of expanded weights.
 
 #![expect(unsafe_code, reason = "threads write disjoint columns of the outputs")]
 
-use onebit_kernels::cpu::panel::{self, PANEL_GROUPS};
-use onebit_kernels::cpu::ternary::BLOCK_COLS;
+use onebit_kernels::cpu::panel;
+use onebit_kernels::cpu::ternary::{BLOCK_COLS, Packing, Scaling};
 use onebit_kernels::cpu::{GROUP_ROWS, Isa, MAX_GROUPS, Outputs, blocks, dense, ternary};
 
 use super::rounded::{Rounded, Rounding};
+use super::screen::Activations;
+use super::tables::Tables;
 use super::threads::{Disjoint, Pool};
 use super::weights::{Blocks, Dense, Layout, Scales, Ternary, Weight};
 use crate::lane::Activation;
@@ -53,6 +55,8 @@ pub(super) struct Inputs {
     row_by_64: Rounded,
     by_64: Rounded,
     by_32: Rounded,
+    /// Of the rounded input, for each combination of packing and rounding that was needed.
+    tables: Vec<(Packing, Rounding, Tables)>,
     /// Of each thread.
     panels: Vec<panel::Memory>,
 }
@@ -64,8 +68,22 @@ impl Inputs {
             row_by_64: Rounded::new(Rounding::RowBy64),
             by_64: Rounded::new(Rounding::By64),
             by_32: Rounded::new(Rounding::By32),
+            tables: Vec::new(),
             panels: Vec::new(),
         }
+    }
+
+    /// Makes the tables that a product of a few rows needs.
+    fn fill_tables(&mut self, isa: Isa, pool: &Pool, packing: Packing, rounding: Rounding, rows: usize) {
+        let mut all = std::mem::take(&mut self.tables);
+        let known = all.iter().position(|(p, r, _)| (*p, *r) == (packing, rounding));
+        let at = known.unwrap_or_else(|| {
+            let scaling = if rounding == Rounding::Row { Scaling::Row } else { Scaling::Blocks };
+            all.push((packing, rounding, Tables::new(packing, scaling)));
+            all.len() - 1
+        });
+        all[at].2.fill(isa, pool, self.get(rounding), rows);
+        self.tables = all;
     }
 
     fn get(&self, rounding: Rounding) -> &Rounded {
@@ -75,6 +93,18 @@ impl Inputs {
             Rounding::By64 => &self.by_64,
             Rounding::By32 => &self.by_32,
         }
+    }
+
+    /// Tables of the input and the bytes between those of two rows; none for two bits.
+    fn tables(&self, packing: Packing, rounding: Rounding) -> (&[u8], usize) {
+        let known = self.tables.iter().find(|(p, r, _)| (*p, *r) == (packing, rounding));
+        known.map_or((&[], 0), |(.., tables)| tables.get())
+    }
+
+    /// The norms of a row that was just multiplied with a matrix of blocks, and of what rounding took from it.
+    pub(super) fn head_activations(&self, row: usize, x: &[f32]) -> Activations {
+        let norm = x.iter().map(|&x| f64::from(x) * f64::from(x)).sum::<f64>().sqrt();
+        Activations { norm, rounding: self.by_32.lost_norm(row), cols: x.len() }
     }
 
     fn get_mut(&mut self, rounding: Rounding) -> &mut Rounded {
@@ -135,6 +165,9 @@ pub(super) fn multiply(
                 .fill(isa, pool, tokens, cols, tokens >= PANEL_TOKENS, |r| &x[r * cols..(r + 1) * cols]);
         }
     }
+    if tokens < PANEL_TOKENS {
+        fill_tables(isa, pool, inputs, tokens, activation, matrices);
+    }
     let mut panels = std::mem::take(&mut inputs.panels);
     panels.resize_with(pool.threads(), panel::Memory::default);
     let memories = Disjoint::new(&mut panels);
@@ -165,19 +198,85 @@ pub(super) fn multiply(
     inputs.panels = panels;
 }
 
+/// Makes the tables of all packings among `matrices`, each once.
+fn fill_tables(
+    isa: Isa,
+    pool: &Pool,
+    inputs: &mut Inputs,
+    tokens: usize,
+    activation: Activation,
+    matrices: &[Option<Matrix<'_>>],
+) {
+    let needs = |matrix: &Matrix<'_>| match &matrix.weight.layout {
+        Layout::Ternary(weights) if weights.matrix().packing != Packing::TwoBits => {
+            Some((weights.matrix().packing, ternary_rounding(weights, activation)))
+        }
+        _ => None,
+    };
+    for (i, need) in matrices.iter().map(|matrix| matrix.as_ref().and_then(needs)).enumerate() {
+        let earlier = matrices[..i].iter().flatten().any(|matrix| needs(matrix) == need);
+        if let (Some((packing, rounding)), false) = (need, earlier) {
+            inputs.fill_tables(isa, pool, packing, rounding, tokens);
+        }
+    }
+}
+
+/// Multiplies one row `x` with chosen groups of a matrix of floats and leaves the rest of `out` (one value a matrix row) as it is.
+/// A value is the same bits as in [`multiply`].
+pub(super) fn multiply_groups(
+    isa: Isa,
+    pool: &Pool,
+    inputs: &Inputs,
+    x: &[f32],
+    weight: &Weight,
+    groups: &[usize],
+    out: &mut [f32],
+) {
+    assert!(rounding(weight, Activation::Float).is_none(), "{}: only matrices of floats", weight.name);
+    let product = Product { isa, x, tokens: 1, cols: weight.cols, activation: Activation::Float, inputs };
+    let matrix = Matrix { weight, out: Disjoint::new(out), scale: 1.0, accumulate: false };
+    pool.run(groups.len().div_ceil(MAX_GROUPS), 1, |_, range| {
+        for groups in groups.chunks(MAX_GROUPS).skip(range.start).take(range.len()) {
+            product.chunk::<UNIT_ROWS>(&matrix, groups, 0, 1);
+        }
+    });
+}
+
+/// All groups of a matrix, four far-apart ones after another, as [`multiply`] reads them for one row.
+pub(super) fn far_apart(groups: usize) -> Vec<usize> {
+    let units = groups.div_ceil(MAX_GROUPS);
+    let streams = |unit: usize| (0..MAX_GROUPS).map(move |stream| unit + stream * units);
+    (0..units).flat_map(streams).filter(|&group| group < groups).collect()
+}
+
 impl Product<'_> {
     fn uses_panels(&self, weight: &Weight) -> bool {
         self.tokens >= PANEL_TOKENS && matches!(weight.layout, Layout::Ternary(_) | Layout::Blocks(_))
     }
 
     fn units(&self, weight: &Weight) -> usize {
-        weight.groups().div_ceil(if self.uses_panels(weight) { PANEL_GROUPS } else { MAX_GROUPS })
+        match &weight.layout {
+            Layout::Ternary(weights) if !self.uses_panels(weight) => {
+                weight.rows.div_ceil(weights.matrix().packing.rows()).div_ceil(Isa::streams())
+            }
+            _ => weight.groups().div_ceil(self.unit_groups(weight)),
+        }
+    }
+
+    /// Groups of a unit.
+    fn unit_groups(&self, weight: &Weight) -> usize {
+        match weight.layout {
+            Layout::Ternary(_) if self.uses_panels(weight) => panel::PANEL_GROUPS,
+            Layout::Blocks(_) if self.uses_panels(weight) => blocks::panel::PANEL_GROUPS,
+            _ => MAX_GROUPS,
+        }
     }
 
     /// All tokens against the groups of a panel.
     fn panel_unit(&self, matrix: &Matrix<'_>, unit: usize, memory: &mut panel::Memory) {
-        let first_group = unit * PANEL_GROUPS;
-        let groups = PANEL_GROUPS.min(matrix.weight.groups() - first_group);
+        let most = self.unit_groups(matrix.weight);
+        let first_group = unit * most;
+        let groups = most.min(matrix.weight.groups() - first_group);
         // SAFETY: each group of a matrix belongs to one unit, and a unit to one thread.
         let out = unsafe { matrix.outputs() };
         match &matrix.weight.layout {
@@ -215,8 +314,11 @@ impl Product<'_> {
     ) {
         let matrix = weights.matrix();
         let cols = matrix.k_blocks * BLOCK_COLS;
-        let codes = memory.bytes(groups * cols * GROUP_ROWS);
-        for (i, out) in codes.chunks_exact_mut(cols * GROUP_ROWS).enumerate() {
+        let group_bytes = panel::padded(cols) * GROUP_ROWS;
+        let codes = memory.bytes(groups * group_bytes);
+        for (i, group) in codes.chunks_exact_mut(group_bytes).enumerate() {
+            let (out, padding) = group.split_at_mut(cols * GROUP_ROWS);
+            padding.fill(0);
             ternary::expand(
                 self.isa,
                 &mut ternary::Panel { matrix, group: first_group + i, columns: 0..cols, out },
@@ -267,7 +369,44 @@ impl Product<'_> {
         }
     }
 
+    /// A few tokens against bundles of ternary rows that lie far apart.
+    fn ternary_unit(&self, matrix: &Matrix<'_>, weights: &Ternary, unit: usize) {
+        let codes = weights.matrix();
+        let (bundles, units) = (matrix.weight.rows.div_ceil(codes.packing.rows()), self.units(matrix.weight));
+        let mut chosen = [0; MAX_GROUPS];
+        let streams = (unit..bundles).step_by(units).take(Isa::streams());
+        let n = streams.zip(&mut chosen).map(|(bundle, chosen)| *chosen = bundle).count();
+        let (row_scales, block_scales) = match &weights.scales {
+            Scales::Rows(scales) => (&scales[..], &[][..]),
+            Scales::Blocks(scales) => (&[][..], &scales[..]),
+        };
+        let rounding = ternary_rounding(weights, self.activation);
+        let x = self.inputs.get(rounding);
+        let (tables, table_stride) = self.inputs.tables(codes.packing, rounding);
+        // SAFETY: each bundle of a matrix belongs to one unit, and a unit to one thread.
+        let out = unsafe { matrix.outputs() };
+        let few = &mut ternary::Few {
+            matrix: codes,
+            groups: matrix.weight.groups(),
+            bundles: &chosen[..n],
+            row_scales,
+            block_scales,
+            x: &x.q,
+            stride: x.stride,
+            tables,
+            table_stride,
+            x_scales: &x.scales,
+            x_sums: &x.sums,
+            tokens: self.tokens,
+            out: &out,
+        };
+        if rounding == Rounding::Row { ternary::exact(self.isa, few) } else { ternary::scaled(self.isa, few) }
+    }
+
     fn unit(&self, matrix: &Matrix<'_>, unit: usize) {
+        if let Layout::Ternary(weights) = &matrix.weight.layout {
+            return self.ternary_unit(matrix, weights, unit);
+        }
         let (groups, units) = (matrix.weight.groups(), self.units(matrix.weight));
         let mut chosen = [0; MAX_GROUPS];
         let mut n = 0;
@@ -294,101 +433,11 @@ impl Product<'_> {
     /// `tokens` rows from `token` on, `SUMS` at least their number times the rows of a unit.
     fn chunk<const SUMS: usize>(&self, matrix: &Matrix<'_>, groups: &[usize], token: usize, tokens: usize) {
         match &matrix.weight.layout {
-            Layout::Ternary(weights) if self.activation == Activation::Int8PerRow => match &weights.scales {
-                Scales::Rows(scales) => {
-                    self.exact(matrix, weights, scales, groups, token, tokens, &mut [0i32; SUMS]);
-                }
-                Scales::Blocks(_) => {
-                    self.by_64(matrix, weights, Rounding::RowBy64, groups, token, tokens, &mut [0.0; SUMS]);
-                }
-            },
-            Layout::Ternary(weights) => {
-                self.by_64(matrix, weights, Rounding::By64, groups, token, tokens, &mut [0.0; SUMS]);
-            }
+            Layout::Ternary(_) => unreachable!("ternary weights have units of their own"),
             Layout::Blocks(weights) => self.by_32(matrix, weights, groups, token, tokens, &mut [0.0; SUMS]),
             Layout::Dense(weights) => self.dense(matrix, weights, groups, token, tokens, &mut [0.0; SUMS]),
             Layout::Vector(values) => self.vector(matrix, values, token, tokens),
         }
-    }
-
-    /// W1.58A8: exact integer sums, then `lane::activation::ternary_output`.
-    #[expect(clippy::too_many_arguments, reason = "a tile and where it belongs")]
-    fn exact(
-        &self,
-        matrix: &Matrix<'_>,
-        weights: &Ternary,
-        scales: &[f32],
-        groups: &[usize],
-        token: usize,
-        tokens: usize,
-        sums: &mut [i32],
-    ) {
-        let x = self.inputs.get(Rounding::Row);
-        ternary::dots(
-            self.isa,
-            &mut ternary::Dots {
-                matrix: weights.matrix(),
-                groups,
-                x: &x.q[token * x.stride..(token + tokens) * x.stride],
-                stride: x.stride,
-                tokens,
-                out: sums,
-            },
-        );
-        for (n, sums) in sums.chunks(groups.len() * GROUP_ROWS).take(tokens).enumerate() {
-            let (x_sum, act_scale) = (x.sums[token + n], x.scales[token + n]);
-            for (&group, sums) in groups.iter().zip(sums.as_chunks::<GROUP_ROWS>().0) {
-                let mut y = [0.0; GROUP_ROWS];
-                for ((y, &sum), &scale) in y.iter_mut().zip(sums).zip(&scales[group * GROUP_ROWS..]) {
-                    *y = (sum - x_sum) as f32 * (act_scale * scale);
-                }
-                self.store(matrix, token + n, group, &y);
-            }
-        }
-    }
-
-    /// Ternary weights against scales per 64 columns.
-    #[expect(clippy::too_many_arguments, reason = "a tile and where it belongs")]
-    fn by_64(
-        &self,
-        matrix: &Matrix<'_>,
-        weights: &Ternary,
-        rounding: Rounding,
-        groups: &[usize],
-        token: usize,
-        tokens: usize,
-        sums: &mut [f32],
-    ) {
-        let x = self.inputs.get(rounding);
-        let (n, end) = (x.scales_per_row, token + tokens);
-        let (block_scales, row_scales) = match &weights.scales {
-            Scales::Rows(scales) => (&[][..], &scales[..]),
-            Scales::Blocks(scales) => (&scales[..], &[][..]),
-        };
-        ternary::block_dots(
-            self.isa,
-            &mut ternary::BlockDots {
-                matrix: weights.matrix(),
-                scales: block_scales,
-                groups,
-                x: &x.q[token * x.stride..end * x.stride],
-                stride: x.stride,
-                x_scales: &x.scales[token * n..end * n],
-                x_sums: &x.sums[token * n..end * n],
-                tokens,
-                out: sums,
-            },
-        );
-        if !row_scales.is_empty() {
-            for sums in sums.chunks_mut(groups.len() * GROUP_ROWS).take(tokens) {
-                for (&group, sums) in groups.iter().zip(sums.as_chunks_mut::<GROUP_ROWS>().0) {
-                    for (sum, scale) in sums.iter_mut().zip(&row_scales[group * GROUP_ROWS..]) {
-                        *sum *= scale;
-                    }
-                }
-            }
-        }
-        self.store_all(matrix, groups, token, tokens, sums);
     }
 
     fn by_32(

@@ -2,6 +2,7 @@
 
 #![expect(unsafe_code, reason = "threads write disjoint rows")]
 
+use onebit_kernels::cpu::panel::PAD_COLS;
 use onebit_kernels::cpu::rounding::{self as planes, To};
 use onebit_kernels::cpu::ternary::{BLOCK_COLS, X_SCALE_COLS};
 use onebit_kernels::cpu::{Isa, rows};
@@ -60,6 +61,14 @@ impl Rounded {
         }
     }
 
+    /// A bound of the L2 norm of what [`Rounding::By32`] took from row `r`: an element is at most one and a half steps off, and a
+    /// little for the rounding of its quotient.
+    pub(super) fn lost_norm(&self, r: usize) -> f64 {
+        let scales = &self.scales[r * self.scales_per_row..(r + 1) * self.scales_per_row];
+        let squares: f64 = scales.iter().map(|&scale| f64::from(scale) * f64::from(scale)).sum();
+        1.51 * (planes::SCALE_COLS as f64 * squares).sqrt()
+    }
+
     /// Rounds `rows` rows of `x`; row r is `row(r)`. `many`: for products with panels, which take words.
     pub(super) fn fill<'x>(
         &mut self,
@@ -81,7 +90,8 @@ impl Rounded {
         let words = many && rounding == Rounding::By32;
         let (row_q, row_words) = if words { (0, self.stride) } else { (n_planes * self.stride, 0) };
         let (n_scales, n_sums) = (self.scales_per_row, self.sums_per_row);
-        grow(&mut self.q, rows * row_q);
+        // Panels are read to their padding.
+        grow(&mut self.q, rows * row_q + PAD_COLS);
         grow(&mut self.words, rows * row_words);
         grow(&mut self.scales, rows * n_scales);
         grow(&mut self.sums, rows * n_sums);

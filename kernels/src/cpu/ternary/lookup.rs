@@ -1,6 +1,8 @@
 //! Products with five-bit codes: a code chooses one of 32 partial sums of three or four columns, for thirty-two rows by one
 //! permutation, so a weight costs fewer instructions than with two-bit codes, and fewer bytes.
 //!
+//! No closures here: they would not inherit the instruction set.
+//!
 //! Sums of a segment fit 16 bits: 256 columns of at most 127 in magnitude are 32,512.
 
 #![expect(unsafe_code, reason = "raw loads in the inner loops, after every slice was checked")]
@@ -14,6 +16,9 @@ use super::super::simd::Words;
 use super::packing::{ODD_SLOT, SPARSE_VECTORS, STEP_VECTORS, TRIPLE_VECTORS, VECTOR_BYTES};
 use super::tables::{Scaling, TABLE_BYTES};
 use super::{Few, Packing, X_SCALE_COLS};
+
+/// How far ahead weights are asked for.
+const AHEAD_BYTES: usize = 2048;
 
 const _: () = assert!(ODD_SLOT == 3 * STEP_VECTORS, "the odd slot is the first carried one");
 
@@ -49,7 +54,13 @@ unsafe fn pairs<S: Words, const V: usize>(d: &mut Few<'_>, scaled: bool) {
     unsafe {
         let mut at = 0;
         while at < d.bundles.len() {
-            let n = if d.bundles.len() - at >= 4 { 4 } else if d.bundles.len() - at >= 2 { 2 } else { 1 };
+            let n = if d.bundles.len() - at >= 4 {
+                4
+            } else if d.bundles.len() - at >= 2 {
+                2
+            } else {
+                1
+            };
             let mut token = 0;
             while token < d.tokens {
                 let left = d.tokens - token;
@@ -86,10 +97,14 @@ impl<const P: usize, const N: usize> Streams<P, N> {
         let bytes = d.matrix.packing.bundle_bytes(d.matrix.k_blocks);
         // SAFETY: the caller promises bundles and tokens of `d`, whose slices were checked.
         unsafe {
-            Self {
-                codes: std::array::from_fn(|p| d.matrix.codes.as_ptr().add(d.bundles[at + p] * bytes)),
-                tables: std::array::from_fn(|n| d.tables.as_ptr().add((token + n) * d.table_stride)),
+            let mut streams = Self { codes: [d.matrix.codes.as_ptr(); P], tables: [d.tables.as_ptr(); N] };
+            for p in 0..P {
+                streams.codes[p] = streams.codes[p].add(d.bundles[at + p] * bytes);
             }
+            for n in 0..N {
+                streams.tables[n] = streams.tables[n].add((token + n) * d.table_stride);
+            }
+            streams
         }
     }
 
@@ -115,13 +130,21 @@ impl<const P: usize, const N: usize> Streams<P, N> {
         unsafe {
             let mut words = [S::wzero(); P];
             for p in 0..P {
+                S::prefetch(self.codes[p].wrapping_add(AHEAD_BYTES));
                 words[p] = S::wload(self.codes[p]);
                 self.codes[p] = self.codes[p].add(VECTOR_BYTES);
                 carried[p] = S::wcarry(carried[p], words[p]);
             }
             self.add::<S>(sums, words);
-            self.add::<S>(sums, words.map(|words| S::wshr5(words)));
-            self.add::<S>(sums, words.map(|words| S::wshr10(words)));
+            let mut shifted = words;
+            for p in 0..P {
+                shifted[p] = S::wshr5(words[p]);
+            }
+            self.add::<S>(sums, shifted);
+            for p in 0..P {
+                shifted[p] = S::wshr10(words[p]);
+            }
+            self.add::<S>(sums, shifted);
         }
     }
 }
@@ -139,11 +162,17 @@ unsafe fn exact_tile<S: Words, const V: usize, const P: usize, const N: usize>(
         for _ in 0..d.segments() {
             let mut sums = [[S::wzero(); P]; N];
             let mut carried = [S::wzero(); P];
-            for vector in 0..V {
+            for _ in 0..V / STEP_VECTORS {
+                // Written out: five loads of a stream at five addresses in the code are fetched ahead much better than one.
                 streams.vector::<S>(&mut sums, &mut carried);
-                if vector % STEP_VECTORS == STEP_VECTORS - 1 {
-                    streams.add::<S>(&mut sums, carried);
-                }
+                streams.vector::<S>(&mut sums, &mut carried);
+                streams.vector::<S>(&mut sums, &mut carried);
+                streams.vector::<S>(&mut sums, &mut carried);
+                streams.vector::<S>(&mut sums, &mut carried);
+                streams.add::<S>(&mut sums, carried);
+            }
+            for _ in 0..V % STEP_VECTORS {
+                streams.vector::<S>(&mut sums, &mut carried);
             }
             for n in 0..N {
                 for p in 0..P {
@@ -231,10 +260,10 @@ unsafe fn scaled_tile<S: Words, const V: usize, const P: usize, const N: usize>(
             for block in 0..4 {
                 blocks.read::<V>(&mut streams, block);
                 if V == TRIPLE_VECTORS && (block == 1 || block == 2) {
-                    let mut odd = Streams {
-                        codes: streams.codes,
-                        tables: tables.map(|table| table.add(extra + (block - 1) * TABLE_BYTES)),
-                    };
+                    let mut odd = Streams { codes: streams.codes, tables };
+                    for n in 0..N {
+                        odd.tables[n] = odd.tables[n].add(extra + (block - 1) * TABLE_BYTES);
+                    }
                     odd.add::<S>(&mut blocks.sums, blocks.odd);
                 }
                 let scale = 4 * segment + block;
@@ -252,7 +281,9 @@ unsafe fn scaled_tile<S: Words, const V: usize, const P: usize, const N: usize>(
                     }
                 }
             }
-            streams.tables = tables.map(|table| table.add(segment_bytes));
+            for n in 0..N {
+                streams.tables[n] = tables[n].add(segment_bytes);
+            }
         }
         for n in 0..N {
             for p in 0..P {

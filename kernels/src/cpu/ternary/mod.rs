@@ -119,7 +119,10 @@ impl Few<'_> {
         let row_scales_may_lack = scaling == Scaling::Blocks && self.row_scales.is_empty();
         assert!(row_scales_may_lack || self.row_scales.len() >= rows, "scales of the rows");
         let blocks = self.segments();
-        assert!(self.block_scales.is_empty() || self.block_scales.len() >= rows * blocks, "scales of the blocks");
+        assert!(
+            self.block_scales.is_empty() || self.block_scales.len() >= rows * blocks,
+            "scales of the blocks"
+        );
         self.out.check(self.tokens);
     }
 
@@ -199,7 +202,7 @@ macro_rules! words {
             #[cfg(target_arch = "x86_64")]
             // SAFETY: an `Isa` of this kind is only made after detecting its features, and VBMI2 was detected just now; the
             // arguments were checked above.
-            $crate::cpu::Kind::Avx512 if $isa.has_lookups() => unsafe { avx512(arg) },
+            $crate::cpu::Kind::Amx | $crate::cpu::Kind::Avx512 if $isa.has_lookups() => unsafe { avx512(arg) },
             // SAFETY: the arguments were checked above; plain Rust needs no features.
             _ => unsafe { $kernel::<$crate::cpu::portable::Portable>(arg) },
         }

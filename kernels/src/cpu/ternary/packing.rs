@@ -180,7 +180,9 @@ impl Packing {
     /// Whether a row of these trits (-1, 0, +1) can be packed; what lies beyond it is padding.
     pub fn can_hold(self, trits: &[i8]) -> bool {
         self != Self::Sparse
-            || trits.chunks(4).all(|four| four.len() == 4 && four.iter().filter(|&&trit| trit == 0).count() == 1)
+            || trits
+                .chunks(4)
+                .all(|four| four.len() == 4 && four.iter().filter(|&&trit| trit == 0).count() == 1)
     }
 
     /// Packs row `row` of a bundle that was all zeros before its first row; columns beyond `trits` hold anything.

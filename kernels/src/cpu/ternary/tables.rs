@@ -3,8 +3,8 @@
 
 #![expect(unsafe_code, reason = "raw stores in the inner loop, after every slice was checked")]
 
-use super::super::simd::Words;
 use super::super::Isa;
+use super::super::simd::Words;
 use super::packing::{COLUMNS, NONE, ODD_SLOT, SEGMENT_COLS, SPARSE_SLOTS, TRIPLE_SLOTS};
 use super::{Packing, words};
 

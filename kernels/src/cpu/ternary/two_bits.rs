@@ -91,7 +91,13 @@ unsafe fn add_blocks<S: Simd, const G: usize, const N: usize>(
                 }
             }
         }
-        sums.map(|groups| groups.map(|[ones, fours]| S::iadd(ones, S::isar2(fours))))
+        let mut both = [[S::isplat(0); G]; N];
+        for n in 0..N {
+            for g in 0..G {
+                both[n][g] = S::iadd(sums[n][g][0], S::isar2(sums[n][g][1]));
+            }
+        }
+        both
     }
 }
 
@@ -112,7 +118,11 @@ unsafe fn add_blocks_one<S: Simd, const G: usize>(
                 sums[g] = S::trits(sums[g], S::bload(codes[g].add(block * BLOCK_BYTES)), x);
             }
         }
-        sums.map(|sums| S::trits_sum(sums))
+        let mut all = [S::isplat(0); G];
+        for g in 0..G {
+            all[g] = S::trits_sum(sums[g]);
+        }
+        all
     }
 }
 
@@ -136,8 +146,12 @@ unsafe fn add<S: Simd, const G: usize, const N: usize>(
 #[inline(always)]
 unsafe fn streams<const G: usize>(d: &Few<'_>, at: usize) -> [*const u8; G] {
     let bytes = d.matrix.k_blocks * BLOCK_BYTES;
-    // SAFETY: the caller promises groups of `d`, whose codes were checked.
-    std::array::from_fn(|g| unsafe { d.matrix.codes.as_ptr().add(d.bundles[at + g] * bytes) })
+    let mut codes = [d.matrix.codes.as_ptr(); G];
+    for g in 0..G {
+        // SAFETY: the caller promises groups of `d`, whose codes were checked.
+        codes[g] = unsafe { codes[g].add(d.bundles[at + g] * bytes) };
+    }
+    codes
 }
 
 #[inline(always)]
