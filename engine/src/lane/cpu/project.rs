@@ -204,7 +204,7 @@ impl Product<'_> {
                         groups,
                         x: &x.words,
                         x_scales: &x.scales,
-                        x_sums: &x.sums,
+                        block_sums: &x.block_sums,
                         tokens: self.tokens,
                         memory,
                         out: &out,
