@@ -115,6 +115,10 @@ impl Simd for Avx2 {
         fn f16_load(from: *const u8) -> F {
             [_mm256_cvtph_ps(_mm_loadu_si128(from.cast())), _mm256_cvtph_ps(_mm_loadu_si128(from.add(16).cast()))]
         }
+        fn f16_store(to: *mut u8, x: F) -> () {{
+            _mm_storeu_si128(to.cast(), _mm256_cvtps_ph::<{ _MM_FROUND_TO_NEAREST_INT }>(x[0]));
+            _mm_storeu_si128(to.add(16).cast(), _mm256_cvtps_ph::<{ _MM_FROUND_TO_NEAREST_INT }>(x[1]));
+        }}
         fn bf16_load(from: *const u8) -> F {{
             let low = _mm256_cvtepu16_epi32(_mm_loadu_si128(from.cast()));
             let high = _mm256_cvtepu16_epi32(_mm_loadu_si128(from.add(16).cast()));

@@ -55,6 +55,9 @@ impl Simd for Avx512 {
         fn fmin(a: __m512, b: __m512) -> __m512 { _mm512_min_ps(a, b) }
         fn fabs(a: __m512) -> __m512 { _mm512_abs_ps(a) }
         fn f16_load(from: *const u8) -> __m512 { _mm512_cvtph_ps(_mm256_loadu_si256(from.cast())) }
+        fn f16_store(to: *mut u8, x: __m512) -> () {
+            _mm256_storeu_si256(to.cast(), _mm512_cvtps_ph::<{ _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC }>(x))
+        }
         fn bf16_load(from: *const u8) -> __m512 {
             _mm512_castsi512_ps(_mm512_slli_epi32::<16>(_mm512_cvtepu16_epi32(_mm256_loadu_si256(from.cast()))))
         }

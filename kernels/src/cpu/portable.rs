@@ -98,6 +98,12 @@ impl Simd for Portable {
         std::array::from_fn(|i| f16::from_le_bytes([b[2 * i], b[2 * i + 1]]).to_f32())
     }
     #[inline(always)]
+    unsafe fn f16_store(to: *mut u8, x: F) {
+        let halves = x.map(|x| f16::from_f32(x).to_le_bytes());
+        // SAFETY: the caller promises room for 16 halves.
+        unsafe { to.cast::<[[u8; 2]; 16]>().write_unaligned(halves) }
+    }
+    #[inline(always)]
     unsafe fn bf16_load(from: *const u8) -> F {
         // SAFETY: the caller promises 16 readable bfloat16.
         let b = unsafe { bytes::<32>(from) };

@@ -39,6 +39,8 @@ pub(crate) trait Simd {
     unsafe fn fabs(a: Self::F) -> Self::F;
     /// 16 IEEE halves.
     unsafe fn f16_load(from: *const u8) -> Self::F;
+    /// 16 IEEE halves, half to even.
+    unsafe fn f16_store(to: *mut u8, x: Self::F);
     /// 16 bfloat16.
     unsafe fn bf16_load(from: *const u8) -> Self::F;
     /// 16 i8.

@@ -259,9 +259,9 @@ impl Lane for CpuLane {
         let table = self.ropes.get(op.table.0);
         let x = self.buffers.get_mut(op.x.0);
         assert_eq!(x.width, op.n_heads * op.head_dim, "heads fill their buffer");
-        let (width, rows) = (x.width, op.rows.len());
+        let (isa, width, rows) = (self.isa, x.width, op.rows.len());
         self.pool.run_chunks(&mut x.values[..rows * width], width, Self::grain(rows), |_, row, x| {
-            table.rotate(op.rows[row].position as usize, op.head_dim, x);
+            table.rotate(isa, op.rows[row].position as usize, op.head_dim, x);
         });
         Ok(())
     }
@@ -269,7 +269,7 @@ impl Lane for CpuLane {
     fn kv_append(&mut self, op: KvAppend<'_>) -> Result<(), LaneError> {
         let arena = self.arenas.get_mut(op.kv.0);
         let (k, v) = (self.buffers.get(op.k.0), self.buffers.get(op.v.0));
-        arena.append(&self.pool, op.layer, op.rows, &k.values, &v.values);
+        arena.append(self.isa, &self.pool, op.layer, op.rows, &k.values, &v.values);
         Ok(())
     }
 
