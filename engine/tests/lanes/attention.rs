@@ -120,7 +120,8 @@ fn rows_of_two_sequences_mixed_in_a_batch_have_the_bits_they_have_alone() {
         for (head_dim, group) in [(64, 3), (128, 4), (24, 1)] {
             let long = sequence(dtype, head_dim, n_kv_heads, group, 560, 7);
             let shape = KvShape { n_pages: 2 * long.shape.n_pages, ..long.shape };
-            let other_pages: Vec<u32> = long.pages.iter().map(|page| page + long.pages.len() as u32).collect();
+            let other_pages: Vec<u32> =
+                long.pages.iter().map(|page| page + long.pages.len() as u32).collect();
             // A prompt across the border of two chunks, a token of the other sequence, the start of a prompt, two tokens.
             let mixed: Vec<(bool, usize)> = (490..540)
                 .map(|p| (false, p))
@@ -133,7 +134,8 @@ fn rows_of_two_sequences_mixed_in_a_batch_have_the_bits_they_have_alone() {
                 let kv = lane.kv_open(shape).unwrap();
                 for (pages, shift) in [(&long.pages, 0.0), (&other_pages, 0.125)] {
                     let shifted: Vec<f32> = long.k.iter().map(|x| x + shift).collect();
-                    let (k, v) = (buffer(&mut lane, kv_width, &shifted), buffer(&mut lane, kv_width, &long.v));
+                    let (k, v) =
+                        (buffer(&mut lane, kv_width, &shifted), buffer(&mut lane, kv_width, &long.v));
                     let rows: Vec<Row<'_>> = (0..560).map(|p| Row { pages, position: p }).collect();
                     lane.kv_append(KvAppend { kv, layer: 1, k, v, rows: &rows }).unwrap();
                 }

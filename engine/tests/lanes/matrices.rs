@@ -164,7 +164,11 @@ fn every_batch_size_gives_a_row_the_same_bits_and_int8_rows_those_of_the_referen
             }
             for rows in 1..largest {
                 let part = project(&mut lane, weight, m, &x[..rows * k], rows, activation);
-                assert_eq!(bits(&part), bits(&whole[..rows * m]), "{ty:?} {activation:?}: {rows} rows on {name}");
+                assert_eq!(
+                    bits(&part),
+                    bits(&whole[..rows * m]),
+                    "{ty:?} {activation:?}: {rows} rows on {name}"
+                );
             }
         }
     }

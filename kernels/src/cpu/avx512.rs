@@ -75,6 +75,10 @@ impl Simd for Avx512 {
         fn pow2(n: __m512i) -> __m512 {
             _mm512_castsi512_ps(_mm512_slli_epi32::<23>(_mm512_add_epi32(n, _mm512_set1_epi32(127))))
         }
+        fn magnitude_bits(x: __m512) -> __m512i { _mm512_castps_si512(_mm512_abs_ps(x)) }
+        fn imax(a: __m512i, b: __m512i) -> __m512i { _mm512_max_epi32(a, b) }
+        fn imax_lanes(x: __m512i) -> i32 { _mm512_reduce_max_epi32(x) }
+        fn isum_lanes(x: __m512i) -> i32 { _mm512_reduce_add_epi32(x) }
         fn join_planes(high: __m512i, low: __m512i) -> __m512i { _mm512_add_epi32(_mm512_slli_epi32::<8>(high), low) }
         fn split_planes(x: __m512i) -> (__m512i, __m512i) {{
             let high = _mm512_srai_epi32::<8>(_mm512_add_epi32(x, _mm512_set1_epi32(128)));

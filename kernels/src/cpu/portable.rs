@@ -151,6 +151,22 @@ impl Simd for Portable {
         n.map(|n| f32::from_bits((n.wrapping_add(127) << 23).cast_unsigned()))
     }
     #[inline(always)]
+    unsafe fn magnitude_bits(x: F) -> I {
+        x.map(|x| x.abs().to_bits().cast_signed())
+    }
+    #[inline(always)]
+    unsafe fn imax(a: I, b: I) -> I {
+        std::array::from_fn(|i| a[i].max(b[i]))
+    }
+    #[inline(always)]
+    unsafe fn imax_lanes(x: I) -> i32 {
+        x.into_iter().fold(i32::MIN, i32::max)
+    }
+    #[inline(always)]
+    unsafe fn isum_lanes(x: I) -> i32 {
+        x.into_iter().fold(0, i32::wrapping_add)
+    }
+    #[inline(always)]
     unsafe fn join_planes(high: I, low: I) -> I {
         std::array::from_fn(|i| 256 * high[i] + low[i])
     }

@@ -3,7 +3,7 @@
 
 #![expect(unsafe_code, reason = "raw loads in the inner loops, after every slice was checked")]
 
-use super::simd::{Simd, max_lanes, sum_lanes};
+use super::simd::Simd;
 use super::{Isa, dispatch};
 
 /// Columns that share a scale.
@@ -54,7 +54,10 @@ pub fn round(isa: Isa, row: &mut Row<'_>) {
     assert!(cols.is_multiple_of(SCALE_COLS), "rows of whole blocks");
     match &row.to {
         To::Planes { high, low, sums } => {
-            assert!(high.len() >= cols && low.len() >= cols && sums.len() >= cols / SUM_COLS, "room for planes");
+            assert!(
+                high.len() >= cols && low.len() >= cols && sums.len() >= cols / SUM_COLS,
+                "room for planes"
+            );
         }
         To::Words { words, sums } => {
             assert!(words.len() >= cols && sums.len() >= cols / SCALE_COLS, "room for words");
@@ -71,36 +74,32 @@ unsafe fn run<S: Simd>(row: &mut Row<'_>) {
         for block in 0..row.x.len() / SCALE_COLS {
             let from = row.x.as_ptr().add(block * SCALE_COLS);
             let halves = [S::fload(from), S::fload(from.add(SUM_COLS))];
-            let largest = S::fmax(S::fabs(halves[0]), S::fmax(S::fabs(halves[1]), S::fzero()));
-            let absmax = max_lanes::<S>(largest);
-            // Zero unless an element is NaN or infinite, which times zero is NaN.
-            let poison = S::fma(halves[0], S::fzero(), S::fmul(halves[1], S::fzero()));
-            let finite = sum_lanes::<S>(poison) == 0.0;
+            let magnitudes = S::imax(S::magnitude_bits(halves[0]), S::magnitude_bits(halves[1]));
+            let absmax = f32::from_bits(S::imax_lanes(magnitudes).cast_unsigned());
+            let finite = absmax.is_finite();
             let absmax = if finite { absmax.max(1e-30) } else { f32::NAN };
             let scale = absmax / LARGEST;
             row.scales[block] = scale;
             let factor = S::fsplat(if finite { LARGEST / absmax } else { 0.0 });
-            let mut block_sum = 0;
+            let mut block_sum = S::isplat(0);
             for (half, x) in halves.into_iter().enumerate() {
                 // `fmin` and `fmax` give their second operand for NaN.
                 let y = S::fmax(S::fmul(x, factor), S::fsplat(-LARGEST));
                 let (highs, lows) = S::split_planes(S::round(S::fmin(y, S::fsplat(LARGEST))));
                 let q = S::join_planes(highs, lows);
-                // Exact: whole numbers below 2^24.
-                let sum = sum_lanes::<S>(S::itof(q)) as i32;
-                block_sum += sum;
+                block_sum = S::iadd(block_sum, q);
                 let at = block * SCALE_COLS + half * SUM_COLS;
                 match &mut row.to {
                     To::Planes { high, low, sums } => {
                         S::store_low_bytes(high.as_mut_ptr().add(at), highs);
                         S::store_low_bytes(low.as_mut_ptr().add(at), lows);
-                        sums[at / SUM_COLS] = sum;
+                        sums[at / SUM_COLS] = S::isum_lanes(q);
                     }
                     To::Words { words, .. } => S::store_words(words.as_mut_ptr().add(at), q),
                 }
             }
             if let To::Words { sums, .. } = &mut row.to {
-                sums[block] = scale * block_sum as f32;
+                sums[block] = scale * S::isum_lanes(block_sum) as f32;
             }
         }
     }

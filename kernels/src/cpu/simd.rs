@@ -59,6 +59,13 @@ pub(crate) trait Simd {
     unsafe fn round(x: Self::F) -> Self::I;
     /// `2^n` for n in -126..=127.
     unsafe fn pow2(n: Self::I) -> Self::F;
+    /// Bit patterns without the sign: in the order of the magnitudes, infinities and NaN above every number.
+    unsafe fn magnitude_bits(x: Self::F) -> Self::I;
+    unsafe fn imax(a: Self::I, b: Self::I) -> Self::I;
+    /// Largest lane.
+    unsafe fn imax_lanes(x: Self::I) -> i32;
+    /// Sum of the lanes, wrapping.
+    unsafe fn isum_lanes(x: Self::I) -> i32;
     /// `256 * high + low`.
     unsafe fn join_planes(high: Self::I, low: Self::I) -> Self::I;
     /// `(high, low)` with `256 * high + low` equal to `x`, or to `x + 1` where `low` would be -128; for x in -32639..=32639 both

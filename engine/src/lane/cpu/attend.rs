@@ -93,7 +93,10 @@ impl Attention<'_> {
         assert!(self.group <= MAX_QUERIES, "query heads that share a KV head");
         let heads = self.arena.shape().n_kv_heads;
         let head_dim = self.arena.shape().head_dim;
-        assert!(out.len() >= self.rows.len() * heads * self.group * head_dim, "query heads fill their buffer");
+        assert!(
+            out.len() >= self.rows.len() * heads * self.group * head_dim,
+            "query heads fill their buffer"
+        );
         cut(self.rows, (BLOCK_QUERIES / self.group).max(1), &mut scratch.blocks);
         let blocks = &scratch.blocks[..];
         let items = blocks.len() * heads;
