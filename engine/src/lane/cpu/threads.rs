@@ -11,6 +11,7 @@
 )]
 
 use std::any::Any;
+use std::cell::{Cell, UnsafeCell};
 use std::marker::PhantomData;
 use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
@@ -28,6 +29,29 @@ const SPIN: Duration = Duration::from_micros(40);
 /// A job: called with the number of the thread and some of its units.
 type Job<'a> = dyn Fn(usize, Range<usize>) + Sync + 'a;
 
+/// What announces a job, on one cache line, so that a worker that waits for it has all of it with one transfer.
+#[repr(align(128))]
+struct Board {
+    /// Number of the job in the upper bits; bit 31: open to be joined; below: workers in it.
+    state: AtomicU64,
+    /// Written while no job is open and no worker in one; read by workers that have joined.
+    work: UnsafeCell<Work>,
+    stop: AtomicBool,
+}
+
+// SAFETY: `work` is written by the one caller of `run` before it opens a job, and read only by workers that joined that job;
+// opening and joining go through `state`, and `run` does not return before they left.
+unsafe impl Sync for Board {}
+// SAFETY: as above; the pointer in `work` is only followed by workers that have joined.
+unsafe impl Send for Board {}
+
+#[derive(Clone, Copy)]
+struct Work {
+    /// `None` before the first job.
+    job: Option<*const Job<'static>>,
+    grain: usize,
+}
+
 /// Units `start..end` of one thread, packed as `start << 32 | end`; on its own cache lines.
 #[repr(align(128))]
 struct Share(AtomicU64);
@@ -38,32 +62,25 @@ struct Share(AtomicU64);
 struct Parked(AtomicBool);
 
 struct Shared {
-    /// Number of the job in the upper bits; bit 31: open to be joined; below: workers in it.
-    state: AtomicU64,
+    board: Board,
     shares: Vec<Share>,
     parked: Vec<Parked>,
-    job: Mutex<Option<Work>>,
+    /// Whom the last worker wakes; written by a caller before it parks.
+    caller: Mutex<Option<Thread>>,
     panic: Mutex<Option<Box<dyn Any + Send>>>,
-    stop: AtomicBool,
+    /// Whether `panic` holds one, so that jobs without a panic need not lock it.
+    panicked: AtomicBool,
 }
 
 const OPEN: u64 = 1 << 31;
 const COUNT: u64 = OPEN - 1;
 
-#[derive(Clone)]
-struct Work {
-    job: *const Job<'static>,
-    grain: usize,
-    caller: Thread,
-}
-
-// SAFETY: the job is only used by workers that have joined the job, and `Pool::run` does not return before they left.
-unsafe impl Send for Work {}
-
 /// See the module documentation.
 pub(super) struct Pool {
     shared: Arc<Shared>,
     workers: Vec<JoinHandle<()>>,
+    /// Keeps two threads from sharing a pool, and a job from running jobs of its own pool: neither could be `Sync`.
+    not_sync: PhantomData<Cell<()>>,
 }
 
 impl Pool {
@@ -71,14 +88,19 @@ impl Pool {
     pub(super) fn new(threads: usize) -> Result<Self, LaneError> {
         let threads = threads.max(1);
         let shared = Arc::new(Shared {
-            state: AtomicU64::new(0),
+            board: Board {
+                state: AtomicU64::new(0),
+                work: UnsafeCell::new(Work { job: None, grain: 1 }),
+                stop: AtomicBool::new(false),
+            },
             shares: (0..threads).map(|_| Share(AtomicU64::new(0))).collect(),
             parked: (0..threads).map(|_| Parked::default()).collect(),
-            job: Mutex::new(None),
+            caller: Mutex::new(None),
             panic: Mutex::new(None),
-            stop: AtomicBool::new(false),
+            panicked: AtomicBool::new(false),
         });
-        let mut pool = Self { shared, workers: Vec::with_capacity(threads - 1) };
+        let mut pool =
+            Self { shared, workers: Vec::with_capacity(threads - 1), not_sync: PhantomData };
         for index in 1..threads {
             let shared = Arc::clone(&pool.shared);
             let worker = std::thread::Builder::new()
@@ -117,19 +139,28 @@ impl Pool {
         let job: &Job<'_> = &job;
         // SAFETY: only the lifetime changes; the state is closed and every worker has left before `job` goes out of scope.
         let pointer: *const Job<'static> = unsafe { std::mem::transmute(std::ptr::from_ref(job)) };
-        *lock(&shared.job) = Some(Work { job: pointer, grain, caller: std::thread::current() });
-        let number = (shared.state.load(Ordering::Relaxed) >> 32) + 1;
-        shared.state.store(number << 32 | OPEN, Ordering::SeqCst);
+        // SAFETY: no job is open and every worker has left the last one, so nobody reads this.
+        unsafe { *shared.board.work.get() = Work { job: Some(pointer), grain } };
+        let state = &shared.board.state;
+        let number = (state.load(Ordering::Relaxed) >> 32) + 1;
+        state.store(number << 32 | OPEN, Ordering::SeqCst);
         for (worker, parked) in self.workers.iter().zip(&shared.parked[1..]) {
-            if parked.0.swap(false, Ordering::SeqCst) {
+            // Looking first keeps the line of a worker that spins where it is.
+            if parked.0.load(Ordering::SeqCst) && parked.0.swap(false, Ordering::SeqCst) {
                 worker.thread().unpark();
             }
         }
         let outcome = catch_unwind(AssertUnwindSafe(|| take_units(shared, 0, grain, job)));
-        shared.state.fetch_and(!OPEN, Ordering::SeqCst);
-        wait(&shared.parked[0].0, || shared.state.load(Ordering::SeqCst) & COUNT == 0);
-        *lock(&shared.job) = None;
-        if let Some(panic) = lock(&shared.panic).take().or(outcome.err()) {
+        let joined = state.fetch_and(!OPEN, Ordering::SeqCst) & COUNT;
+        if joined != 0 {
+            let register = || *lock(&shared.caller) = Some(std::thread::current());
+            wait(&shared.parked[0].0, register, || state.load(Ordering::SeqCst) & COUNT == 0);
+        }
+        let panic = match shared.panicked.swap(false, Ordering::SeqCst) {
+            true => lock(&shared.panic).take(),
+            false => None,
+        };
+        if let Some(panic) = panic.or(outcome.err()) {
             resume_unwind(panic);
         }
     }
@@ -157,7 +188,7 @@ impl Pool {
 
 impl Drop for Pool {
     fn drop(&mut self) {
-        self.shared.stop.store(true, Ordering::SeqCst);
+        self.shared.board.stop.store(true, Ordering::SeqCst);
         for (worker, parked) in self.workers.drain(..).zip(&self.shared.parked[1..]) {
             parked.0.store(false, Ordering::SeqCst);
             worker.thread().unpark();
@@ -176,9 +207,9 @@ fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Spins, then parks, until `ready`.
-fn wait(parked: &AtomicBool, ready: impl Fn() -> bool) {
-    let start = Instant::now();
+/// Spins, then calls `before_parking` and parks, until `ready`.
+fn wait(parked: &AtomicBool, before_parking: impl FnOnce(), ready: impl Fn() -> bool) {
+    let mut start = None;
     loop {
         for _ in 0..32 {
             if ready() {
@@ -186,10 +217,11 @@ fn wait(parked: &AtomicBool, ready: impl Fn() -> bool) {
             }
             std::hint::spin_loop();
         }
-        if start.elapsed() > SPIN {
+        if start.get_or_insert_with(Instant::now).elapsed() > SPIN {
             break;
         }
     }
+    before_parking();
     loop {
         parked.store(true, Ordering::SeqCst);
         if ready() {
@@ -201,42 +233,49 @@ fn wait(parked: &AtomicBool, ready: impl Fn() -> bool) {
 }
 
 fn work(shared: &Shared, index: usize) {
+    let Board { state, work, stop } = &shared.board;
     let mut seen = 0;
     loop {
-        wait(&shared.parked[index].0, || {
-            shared.stop.load(Ordering::SeqCst) || shared.state.load(Ordering::SeqCst) >> 32 != seen
-        });
-        if shared.stop.load(Ordering::SeqCst) {
+        wait(
+            &shared.parked[index].0,
+            || (),
+            || stop.load(Ordering::SeqCst) || state.load(Ordering::SeqCst) >> 32 != seen,
+        );
+        if stop.load(Ordering::SeqCst) {
             return;
         }
-        let state = shared.state.load(Ordering::SeqCst);
-        seen = state >> 32;
-        if !join(shared, state) {
+        let now = state.load(Ordering::SeqCst);
+        seen = now >> 32;
+        if !join(state, now) {
             continue;
         }
-        let Work { job, grain, caller } =
-            lock(&shared.job).clone().expect("invariant: a job is written down before it opens");
-        // SAFETY: this worker has joined the job, so `run` waits for it before the job's borrows end.
+        // SAFETY: this worker has joined the job, so its caller wrote the work before and does not change it until it left.
+        let Work { job, grain } = unsafe { *work.get() };
+        let job = job.expect("invariant: a job is written down before it opens");
+        // SAFETY: as above, `run` waits for this worker before the job's borrows end.
         let job = unsafe { &*job };
         let outcome = catch_unwind(AssertUnwindSafe(|| take_units(shared, index, grain, job)));
         if let Err(panic) = outcome {
             *lock(&shared.panic) = Some(panic);
+            shared.panicked.store(true, Ordering::SeqCst);
         }
-        let before = shared.state.fetch_sub(1, Ordering::SeqCst);
+        let before = state.fetch_sub(1, Ordering::SeqCst);
         let last_of_closed = before & COUNT == 1 && before & OPEN == 0;
         if last_of_closed && shared.parked[0].0.swap(false, Ordering::SeqCst) {
-            caller.unpark();
+            if let Some(caller) = &*lock(&shared.caller) {
+                caller.unpark();
+            }
         }
     }
 }
 
-/// Enters the job that `state` shows, if it is still open.
-fn join(shared: &Shared, mut state: u64) -> bool {
-    let number = state >> 32;
-    while state & OPEN != 0 && state >> 32 == number {
-        match shared.state.compare_exchange_weak(state, state + 1, Ordering::SeqCst, Ordering::SeqCst) {
+/// Enters the job that `seen` shows, if it is still open.
+fn join(state: &AtomicU64, mut seen: u64) -> bool {
+    let number = seen >> 32;
+    while seen & OPEN != 0 && seen >> 32 == number {
+        match state.compare_exchange_weak(seen, seen + 1, Ordering::SeqCst, Ordering::SeqCst) {
             Ok(_) => return true,
-            Err(now) => state = now,
+            Err(now) => seen = now,
         }
     }
     false
@@ -406,6 +445,21 @@ mod tests {
                 sum.fetch_add(range.sum::<usize>(), Ordering::Relaxed);
             });
             assert_eq!(sum.load(Ordering::Relaxed), 4950);
+        }
+    }
+
+    #[test]
+    fn more_threads_than_units_is_no_problem() {
+        let pool = Pool::new(8).unwrap();
+        for units in 0..8 {
+            let counts: Vec<AtomicUsize> = (0..units).map(|_| AtomicUsize::new(0)).collect();
+            pool.run(units, 1, |thread, range| {
+                assert!(thread < 8);
+                for unit in range {
+                    counts[unit].fetch_add(1, Ordering::Relaxed);
+                }
+            });
+            assert!(counts.iter().all(|n| n.load(Ordering::Relaxed) == 1), "{units} units");
         }
     }
 
