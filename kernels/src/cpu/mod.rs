@@ -16,9 +16,15 @@ mod portable;
 pub mod attention;
 pub mod blocks;
 pub mod dense;
+mod outputs;
+pub mod panel;
+pub mod peak;
 pub mod reading;
+pub mod rounding;
 pub mod rows;
 pub mod ternary;
+
+pub use outputs::Outputs;
 
 /// Output rows that share a vector.
 pub const GROUP_ROWS: usize = 16;
