@@ -153,7 +153,7 @@ fn main() -> Result<()> {
     if options.hog {
         let hog = Hog::start()?;
         std::thread::sleep(Duration::from_millis(200));
-        let loaded = rate(&sequence.decode(options.depth, 3 * options.tokens.min(options.tokens))?);
+        let loaded = rate(&sequence.decode(options.depth, options.tokens)?);
         drop(hog);
         // A fair scheduler gives each of `threads + 1` busy threads on `cores` cores the same share.
         let cores = std::thread::available_parallelism()?.get() as f64;

@@ -1,6 +1,7 @@
 //! Matrix products: which rounding of the input each matrix needs, how output rows are shared among threads, and how sums become
 //! f32 outputs. A unit of work is four groups of sixteen output rows: for one token they lie far apart, so that a thread reads
-//! four streams. From [`PANEL_TOKENS`] on a unit is the neighbours that share a panel of expanded weights.
+//! four streams; for one token and the Q formats it is one group. From [`PANEL_TOKENS`] on a unit is the neighbours that share a panel
+//! of expanded weights.
 
 #![expect(unsafe_code, reason = "threads write disjoint columns of the outputs")]
 
@@ -170,8 +171,17 @@ impl Product<'_> {
         self.tokens >= PANEL_TOKENS && matches!(weight.layout, Layout::Ternary(_) | Layout::Blocks(_))
     }
 
+    /// Groups of a unit: those of a panel; one for a token of a Q format, whose groups are read best one after the other.
+    fn unit_groups(&self, weight: &Weight) -> usize {
+        match weight.layout {
+            _ if self.uses_panels(weight) => PANEL_GROUPS,
+            Layout::Blocks(_) if self.tokens == 1 => 1,
+            _ => MAX_GROUPS,
+        }
+    }
+
     fn units(&self, weight: &Weight) -> usize {
-        weight.groups().div_ceil(if self.uses_panels(weight) { PANEL_GROUPS } else { MAX_GROUPS })
+        weight.groups().div_ceil(self.unit_groups(weight))
     }
 
     /// All tokens against the groups of a panel.
@@ -271,7 +281,7 @@ impl Product<'_> {
         let (groups, units) = (matrix.weight.groups(), self.units(matrix.weight));
         let mut chosen = [0; MAX_GROUPS];
         let mut n = 0;
-        for stream in 0..MAX_GROUPS {
+        for stream in 0..self.unit_groups(matrix.weight) {
             let group = if self.tokens == 1 { unit + stream * units } else { unit * MAX_GROUPS + stream };
             if group < groups {
                 chosen[n] = group;

@@ -2,7 +2,7 @@
 //! job computes.
 //!
 //! Every thread starts with a contiguous part of the units and steals from the ends of the others' parts when its own is done, so a
-//! thread that the system has put aside holds up at most one grain. A worker that has not noticed a job by the time it is done is
+//! thread that the system has put aside holds up at most one grain, and grains become smaller towards the end. A worker that has not noticed a job by the time it is done is
 //! not waited for. Waiting spins for [`SPIN`] and then parks, so an idle lane costs nothing.
 
 #![expect(
@@ -301,7 +301,8 @@ fn take(share: &AtomicU64, grain: usize, front: bool) -> Option<Range<usize>> {
         if start >= end {
             return None;
         }
-        let n = grain.min(end - start);
+        // Smaller towards the end, so that whoever is last does not have much left.
+        let n = grain.min(((end - start) / 4).max(1));
         let (rest, taken) = if front {
             (pack(start + n, end), start..start + n)
         } else {
