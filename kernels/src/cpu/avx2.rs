@@ -137,6 +137,7 @@ impl Simd for Avx2 {
 
         fn isplat(x: i32) -> I { [_mm256_set1_epi32(x); 2] }
         fn iadd(a: I, b: I) -> I { [_mm256_add_epi32(a[0], b[0]), _mm256_add_epi32(a[1], b[1])] }
+        fn iload(from: *const i32) -> I { [_mm256_loadu_si256(from.cast()), _mm256_loadu_si256(from.add(8).cast())] }
         fn istore(to: *mut i32, x: I) -> () {{
             _mm256_storeu_si256(to.cast(), x[0]);
             _mm256_storeu_si256(to.add(8).cast(), x[1]);

@@ -123,6 +123,11 @@ impl Simd for Portable {
         std::array::from_fn(|i| a[i].wrapping_add(b[i]))
     }
     #[inline(always)]
+    unsafe fn iload(from: *const i32) -> I {
+        // SAFETY: the caller promises 16 readable integers.
+        unsafe { from.cast::<I>().read_unaligned() }
+    }
+    #[inline(always)]
     unsafe fn istore(to: *mut i32, x: I) {
         // SAFETY: the caller promises 16 writable integers.
         unsafe { to.cast::<I>().write_unaligned(x) }

@@ -49,6 +49,8 @@ pub(crate) trait Simd {
     unsafe fn isplat(x: i32) -> Self::I;
     unsafe fn iadd(a: Self::I, b: Self::I) -> Self::I;
     /// 16 i32.
+    unsafe fn iload(from: *const i32) -> Self::I;
+    /// 16 i32.
     unsafe fn istore(to: *mut i32, x: Self::I);
     unsafe fn itof(x: Self::I) -> Self::F;
     /// Nearest integer, ties to even; unspecified outside i32.

@@ -1,11 +1,11 @@
 //! Matrix products: which rounding of the input each matrix needs, how output rows are shared among threads, and how sums become
 //! f32 outputs. A unit of work is four groups of sixteen output rows: for one token they lie far apart, so that a thread reads
-//! four streams; for one token and the Q formats it is one group. From [`PANEL_TOKENS`] on a unit is the neighbours that share a panel
+//! four streams; for one token and the Q formats it is one or two groups. From [`PANEL_TOKENS`] on a unit is the neighbours that share a panel
 //! of expanded weights.
 
 #![expect(unsafe_code, reason = "threads write disjoint columns of the outputs")]
 
-use onebit_kernels::cpu::panel::{self, PANEL_GROUPS};
+use onebit_kernels::cpu::panel;
 use onebit_kernels::cpu::ternary::BLOCK_COLS;
 use onebit_kernels::cpu::{GROUP_ROWS, Isa, MAX_GROUPS, Outputs, blocks, dense, ternary};
 
@@ -23,6 +23,8 @@ const UNIT_ROWS: usize = MAX_GROUPS * GROUP_ROWS;
 const PANEL_TOKENS: usize = 9;
 /// Weight bytes worth a hand-over between threads.
 const GRAIN_BYTES: usize = 32 << 10;
+/// Rows of rounded activations above this length (two planes) lose their place in a cache of 32 KB to a group of 4-bit weights.
+const LONG_ROW_COLS: usize = 2048;
 /// Matrices of one parallel pass.
 pub(super) const MAX_MATRICES: usize = 8;
 
@@ -171,23 +173,26 @@ impl Product<'_> {
         self.tokens >= PANEL_TOKENS && matches!(weight.layout, Layout::Ternary(_) | Layout::Blocks(_))
     }
 
-    /// Groups of a unit: those of a panel; one for a token of a Q format, whose groups are read best one after the other.
-    fn unit_groups(&self, weight: &Weight) -> usize {
-        match weight.layout {
-            _ if self.uses_panels(weight) => PANEL_GROUPS,
-            Layout::Blocks(_) if self.tokens == 1 => 1,
-            _ => MAX_GROUPS,
-        }
-    }
-
     fn units(&self, weight: &Weight) -> usize {
         weight.groups().div_ceil(self.unit_groups(weight))
     }
 
+    /// Groups of a unit: those of a panel; for one token of a Q format, whose groups are read best one after the other, as few as
+    /// keep the activations in the first-level cache beside the weights that run through it.
+    fn unit_groups(&self, weight: &Weight) -> usize {
+        match weight.layout {
+            Layout::Ternary(_) if self.uses_panels(weight) => panel::PANEL_GROUPS,
+            Layout::Blocks(_) if self.uses_panels(weight) => blocks::panel::PANEL_GROUPS,
+            Layout::Blocks(_) if self.tokens == 1 => 1 + usize::from(self.cols > LONG_ROW_COLS),
+            _ => MAX_GROUPS,
+        }
+    }
+
     /// All tokens against the groups of a panel.
     fn panel_unit(&self, matrix: &Matrix<'_>, unit: usize, memory: &mut panel::Memory) {
-        let first_group = unit * PANEL_GROUPS;
-        let groups = PANEL_GROUPS.min(matrix.weight.groups() - first_group);
+        let most = self.unit_groups(matrix.weight);
+        let first_group = unit * most;
+        let groups = most.min(matrix.weight.groups() - first_group);
         // SAFETY: each group of a matrix belongs to one unit, and a unit to one thread.
         let out = unsafe { matrix.outputs() };
         match &matrix.weight.layout {
@@ -225,8 +230,11 @@ impl Product<'_> {
     ) {
         let matrix = weights.matrix();
         let cols = matrix.k_blocks * BLOCK_COLS;
-        let codes = memory.bytes(groups * cols * GROUP_ROWS);
-        for (i, out) in codes.chunks_exact_mut(cols * GROUP_ROWS).enumerate() {
+        let group_bytes = panel::padded(cols) * GROUP_ROWS;
+        let codes = memory.bytes(groups * group_bytes);
+        for (i, group) in codes.chunks_exact_mut(group_bytes).enumerate() {
+            let (out, padding) = group.split_at_mut(cols * GROUP_ROWS);
+            padding.fill(0);
             ternary::expand(
                 self.isa,
                 &mut ternary::Panel { matrix, group: first_group + i, columns: 0..cols, out },

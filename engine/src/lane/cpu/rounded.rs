@@ -2,6 +2,7 @@
 
 #![expect(unsafe_code, reason = "threads write disjoint rows")]
 
+use onebit_kernels::cpu::panel::PAD_COLS;
 use onebit_kernels::cpu::rounding::{self as planes, To};
 use onebit_kernels::cpu::ternary::{BLOCK_COLS, X_SCALE_COLS};
 use onebit_kernels::cpu::{Isa, rows};
@@ -81,7 +82,8 @@ impl Rounded {
         let words = many && rounding == Rounding::By32;
         let (row_q, row_words) = if words { (0, self.stride) } else { (n_planes * self.stride, 0) };
         let (n_scales, n_sums) = (self.scales_per_row, self.sums_per_row);
-        grow(&mut self.q, rows * row_q);
+        // Panels are read to their padding.
+        grow(&mut self.q, rows * row_q + PAD_COLS);
         grow(&mut self.words, rows * row_words);
         grow(&mut self.scales, rows * n_scales);
         grow(&mut self.sums, rows * n_sums);

@@ -182,8 +182,9 @@ unsafe fn run_as<S: Simd, U: Unpack>(d: &mut Dots<'_>) {
     // SAFETY: as in `run`.
     unsafe {
         if d.tokens == 1 {
-            for group in 0..d.groups.len() {
-                row::row::<S, U>(d, group);
+            match d.groups.len() {
+                2 if S::WIDE => row::row::<S, U, 2>(d, 0),
+                groups => (0..groups).for_each(|group| row::row::<S, U, 1>(d, group)),
             }
             return;
         }

@@ -14,12 +14,14 @@
 
 use std::sync::atomic::{Ordering, compiler_fence};
 
-use super::super::panel::{LINE_BYTES, Memory, PANEL_GROUPS};
+use super::super::panel::{LINE_BYTES, Memory};
 use super::super::simd::Simd;
 use super::super::{GROUP_ROWS, Isa, Outputs, dispatch};
 use super::unpack::{Unpack, with_format};
 use super::{Format, STEP_COLS};
 
+/// Most groups of a panel of words, which take twice the memory of bytes.
+pub const PANEL_GROUPS: usize = 2;
 /// Lines of words in a step.
 const STEP_LINES: usize = STEP_COLS / 2;
 

@@ -9,10 +9,12 @@
 
 use std::sync::atomic::{Ordering, compiler_fence};
 
+#[cfg(target_arch = "x86_64")]
+use super::super::amx;
 use super::super::simd::Simd;
 use super::super::ternary::{SCALE_COLS, X_SCALE_COLS};
 use super::super::{GROUP_ROWS, Isa, Outputs, dispatch};
-use super::{LINE_BYTES, PANEL_GROUPS};
+use super::{LINE_BYTES, PAD_COLS, PANEL_GROUPS, padded};
 
 /// Columns of a line.
 const LINE_COLS: usize = 4;
@@ -22,7 +24,7 @@ const LINE_COLS: usize = 4;
 pub struct Exact<'a> {
     /// Codes of `groups` groups, in the order of the parent module.
     pub panel: &'a [u8],
-    /// Columns of the panel, a multiple of 4.
+    /// Columns, a multiple of 4; the panel has `padded(cols)`.
     pub cols: usize,
     /// Number of the first group in the matrix.
     pub first_group: usize,
@@ -30,7 +32,7 @@ pub struct Exact<'a> {
     pub groups: usize,
     /// Scale of each row of the matrix, padded to whole groups.
     pub row_scales: &'a [f32],
-    /// Activations `[tokens, stride]`, zero beyond the real columns, each at least -127.
+    /// Activations `[tokens, stride]`, zero beyond the real columns, each at least -127; then [`PAD_COLS`] more of any value.
     pub x: &'a [i8],
     /// Elements between rows of `x`, at least `cols`.
     pub stride: usize,
@@ -49,7 +51,7 @@ pub struct Exact<'a> {
 pub struct Scaled<'a> {
     /// Codes of `groups` groups.
     pub panel: &'a [u8],
-    /// Columns of the panel, a multiple of 4.
+    /// Columns, a multiple of 4; the panel has `padded(cols)`.
     pub cols: usize,
     /// Number of the first group in the matrix.
     pub first_group: usize,
@@ -59,7 +61,7 @@ pub struct Scaled<'a> {
     pub row_scales: &'a [f32],
     /// f32 `[groups of the matrix, cols / 256 rounded up, 16 rows]`, or empty for 1.
     pub block_scales: &'a [f32],
-    /// Activations `[tokens, stride]`, zero beyond the real columns.
+    /// Activations `[tokens, stride]`, zero beyond the real columns; then [`PAD_COLS`] more of any value.
     pub x: &'a [i8],
     /// Elements between rows of `x`, at least `cols`.
     pub stride: usize,
@@ -82,6 +84,12 @@ pub fn exact(isa: Isa, d: &mut Exact<'_>) {
     assert!(d.row_scales.len() >= (d.first_group + d.groups) * GROUP_ROWS, "scales of the rows");
     assert!(d.x_scales.len() >= d.tokens && d.x_sums.len() >= d.tokens, "scales and sums of the activations");
     d.out.check(d.tokens);
+    #[cfg(target_arch = "x86_64")]
+    if isa.has_tiles() && d.tokens >= amx::TILE_TOKENS {
+        // SAFETY: this instruction set is only made where tiles are granted; the arguments were checked above.
+        unsafe { amx::exact(d) };
+        return;
+    }
     dispatch!(isa, run_exact, d, &mut Exact<'_>);
 }
 
@@ -98,33 +106,42 @@ pub fn scaled(isa: Isa, d: &mut Scaled<'_>) {
     let n = d.tokens * d.cols.div_ceil(X_SCALE_COLS);
     assert!(d.x_scales.len() >= n && d.x_sums.len() >= n, "scales and sums of the activations");
     d.out.check(d.tokens);
+    #[cfg(target_arch = "x86_64")]
+    if isa.has_tiles() && d.tokens >= amx::TILE_TOKENS {
+        // SAFETY: as in `exact`.
+        unsafe { amx::scaled(d) };
+        return;
+    }
     dispatch!(isa, run_scaled, d, &mut Scaled<'_>);
 }
 
 fn check(panel: &[u8], cols: usize, groups: usize, x: &[i8], stride: usize, tokens: usize) {
     assert!(groups <= PANEL_GROUPS && cols.is_multiple_of(LINE_COLS), "shape of the panel");
-    assert!(panel.len() >= groups * cols * GROUP_ROWS, "codes of the panel");
-    assert!(stride >= cols && x.len() >= tokens * stride, "rows of activations");
+    assert!(panel.len() >= groups * padded(cols) * GROUP_ROWS, "codes of the panel");
+    assert!(stride >= cols && x.len() >= tokens * stride + PAD_COLS, "rows of activations");
 }
 
 /// Calls `$tile::<S, groups, tokens>(job, group, token)` until all groups and tokens are done.
 macro_rules! tiles {
     ($simd:ident, $job:ident, $tile:ident) => {{
-        let mut group = 0;
-        while group < $job.groups {
-            let pair = $simd::WIDE && group + 2 <= $job.groups;
-            let mut token = 0;
-            while token < $job.tokens {
-                token += match ($job.tokens - token, pair) {
-                    (12.., true) => $tile::<$simd, 2, 12>($job, group, token),
-                    (8.., true) => $tile::<$simd, 2, 8>($job, group, token),
-                    (4.., true) => $tile::<$simd, 2, 4>($job, group, token),
-                    (_, true) => $tile::<$simd, 2, 1>($job, group, token),
-                    (4.., false) => $tile::<$simd, 1, 4>($job, group, token),
-                    _ => $tile::<$simd, 1, 1>($job, group, token),
+        let mut token = 0;
+        while token < $job.tokens {
+            let (mut group, mut tokens) = (0, 0);
+            while group < $job.groups {
+                let pair = $simd::WIDE && group + 2 <= $job.groups;
+                tokens = match ($job.tokens - token, $simd::WIDE, pair) {
+                    (12.., true, true) => $tile::<$simd, 2, 12>($job, group, token),
+                    (12.., true, false) => $tile::<$simd, 1, 12>($job, group, token),
+                    (8.., true, true) => $tile::<$simd, 2, 8>($job, group, token),
+                    (8.., true, false) => $tile::<$simd, 1, 8>($job, group, token),
+                    (4.., _, true) => $tile::<$simd, 2, 4>($job, group, token),
+                    (4.., _, false) => $tile::<$simd, 1, 4>($job, group, token),
+                    (_, _, true) => $tile::<$simd, 2, 1>($job, group, token),
+                    (_, _, false) => $tile::<$simd, 1, 1>($job, group, token),
                 };
+                group += if pair { 2 } else { 1 };
             }
-            group += if pair { 2 } else { 1 };
+            token += tokens;
         }
     }};
 }
@@ -176,7 +193,7 @@ unsafe fn exact_tile<S: Simd, const G: usize, const N: usize>(
 ) -> usize {
     // SAFETY: as in `run_exact`.
     unsafe {
-        let group_bytes = d.cols * GROUP_ROWS;
+        let group_bytes = padded(d.cols) * GROUP_ROWS;
         let mut sums = [[S::isplat(0); G]; N];
         let panel = d.panel.as_ptr().add(group * group_bytes);
         let x = d.x.as_ptr().add(token * d.stride);
@@ -203,7 +220,7 @@ unsafe fn scaled_tile<S: Simd, const G: usize, const N: usize>(
 ) -> usize {
     // SAFETY: as in `run_scaled`.
     unsafe {
-        let group_bytes = d.cols * GROUP_ROWS;
+        let group_bytes = padded(d.cols) * GROUP_ROWS;
         let n_scales = d.cols.div_ceil(X_SCALE_COLS);
         let n_weight_scales = d.cols.div_ceil(SCALE_COLS);
         let panel = d.panel.as_ptr().add(group * group_bytes);
