@@ -9,8 +9,8 @@
 use std::process::{Child, Command};
 use std::time::{Duration, Instant};
 
-use onebit_engine::arch::{Batch, Resident, ResidentOptions};
-use onebit_engine::lane::{self, KvDtype, Lane, LaneChoice, PAGE_POSITIONS, Row};
+use onebit_engine::arch::{Batch, Head, Resident, ResidentOptions};
+use onebit_engine::lane::{self, KvDtype, Lane, LaneChoice, PAGE_POSITIONS, Row, Wanted};
 use onebit_engine::model;
 use onebit_engine::telemetry::Telemetry;
 
@@ -19,6 +19,8 @@ type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
 
 /// Prompt tokens in one forward call.
 const CHUNK: usize = 256;
+/// Logits that a sampler looks at.
+const LARGEST: usize = 40;
 /// Argument that turns this program into the busy process.
 const SPIN: &str = "--spin";
 
@@ -89,8 +91,13 @@ impl Sequence {
         let file = model::open(std::path::Path::new(&options.model))?;
         let mut lane = lane::open(LaneChoice::Cpu, options.threads)?;
         let n_pages = (options.depth + options.tokens).div_ceil(PAGE_POSITIONS);
-        let resident_options =
-            ResidentOptions { kv_dtype: options.kv_dtype, kv_pages: n_pages, max_rows: CHUNK, max_logit_rows: 1 };
+        let resident_options = ResidentOptions {
+            kv_dtype: options.kv_dtype,
+            kv_pages: n_pages,
+            max_rows: CHUNK,
+            max_logit_rows: 1,
+            head: Head::default(),
+        };
         let start = Instant::now();
         let resident = Resident::load(&file, lane.as_mut(), resident_options, &mut |_, _| true)?;
         println!("{}: loaded in {:.2} s", options.model, start.elapsed().as_secs_f64());
@@ -104,13 +111,15 @@ impl Sequence {
     }
 
     fn feed(&mut self, first: usize, n: usize) -> Result<()> {
-        let tokens: Vec<u32> =
-            (first..first + n).map(|at| u32::try_from(at * 7919 % self.vocab)).collect::<std::result::Result<_, _>>()?;
+        let tokens: Vec<u32> = (first..first + n)
+            .map(|at| u32::try_from(at * 7919 % self.vocab))
+            .collect::<std::result::Result<_, _>>()?;
         let pages = &self.pages;
         let rows: Vec<Row<'_>> = (first..first + n)
             .map(|at| Ok(Row { pages, position: u32::try_from(at)? }))
             .collect::<Result<_>>()?;
-        let batch = Batch { tokens: &tokens, rows: &rows, logit_rows: &[n - 1] };
+        let batch =
+            Batch { tokens: &tokens, rows: &rows, logit_rows: &[n - 1], wanted: &[Wanted::Largest(LARGEST)] };
         self.resident.forward(self.lane.as_mut(), &batch, &self.telemetry)?;
         Ok(())
     }

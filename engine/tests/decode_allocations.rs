@@ -6,9 +6,9 @@
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use onebit_engine::arch::{Batch, Resident, ResidentOptions};
+use onebit_engine::arch::{Batch, Head, Resident, ResidentOptions};
 use onebit_engine::lane::cpu::CpuLane;
-use onebit_engine::lane::{KvDtype, Row};
+use onebit_engine::lane::{KvDtype, Row, Wanted};
 use onebit_engine::model::write::Synthetic;
 use onebit_engine::model::{self, Family, TensorType};
 use onebit_engine::telemetry::Telemetry;
@@ -42,14 +42,24 @@ fn allocations(family: Family, linear: TensorType, embedding: TensorType, thread
     model.write_gguf(std::fs::File::create(&path).unwrap()).unwrap();
     let file = model::open(&path).unwrap();
     let mut lane = CpuLane::open(threads).unwrap();
-    let options =
-        ResidentOptions { kv_dtype: KvDtype::F16, kv_pages: 2, max_rows: 16, max_logit_rows: 1 };
+    let options = ResidentOptions {
+        kv_dtype: KvDtype::F16,
+        kv_pages: 2,
+        max_rows: 16,
+        max_logit_rows: 1,
+        head: Head::default(),
+    };
     let mut resident = Resident::load(&file, &mut lane, options, &mut |_, _| true).unwrap();
     let telemetry = Telemetry::default();
     let pages = [0, 1];
     let mut token = |position: u32| {
         let rows = [Row { pages: &pages, position }];
-        let batch = Batch { tokens: &[position * 7 % 256], rows: &rows, logit_rows: &[0] };
+        let batch = Batch {
+            tokens: &[position * 7 % 256],
+            rows: &rows,
+            logit_rows: &[0],
+            wanted: &[Wanted::Largest(40)],
+        };
         let logits = resident.forward(&mut lane, &batch, &telemetry).unwrap();
         assert!(logits.iter().all(|logit| logit.is_finite()));
     };

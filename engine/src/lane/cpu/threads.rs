@@ -31,8 +31,8 @@ const SPIN: Duration = Duration::from_micros(40);
 /// A wait this long, and twice as long as the caller's own work, says that the system runs something else on a worker's core.
 const STALL: Duration = Duration::from_millis(1);
 /// How long such a worker is left out at first, and at most.
-const SHORTEST_ABSENCE: Duration = Duration::from_millis(20);
-const LONGEST_ABSENCE: Duration = Duration::from_millis(640);
+const SHORTEST_ABSENCE: Duration = Duration::from_millis(10);
+const LONGEST_ABSENCE: Duration = Duration::from_millis(80);
 
 /// A job: called with the number of the thread and some of its units.
 type Job<'a> = dyn Fn(usize, Range<usize>) + Sync + 'a;

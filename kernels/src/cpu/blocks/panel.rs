@@ -138,10 +138,7 @@ unsafe fn expand<S: Simd, U: Unpack>(d: &Product<'_>, group: usize, words: *mut 
                 S::bstore(to, even);
                 S::bstore(to.add(LINE_BYTES), odd);
             }
-            let (first, second, minimum) = U::scales::<S>(
-                from.add(place.scales),
-                from.add(place.supers),
-            );
+            let (first, second, minimum) = U::scales::<S>(from.add(place.scales), from.add(place.supers));
             let to = scales.add(step * scale_lines::<U>() * LINE_BYTES).cast::<f32>();
             S::fstore(to, first);
             if U::HALVES {

@@ -127,9 +127,7 @@ unsafe fn bytes<S: Simd>(from: *const u8) -> [S::B; 8] {
 #[inline(always)]
 unsafe fn bytes_line<S: Simd>(from: *const u8, j: usize) -> [S::B; 2] {
     // SAFETY: the caller promises 512 readable bytes and the instruction set.
-    unsafe {
-        [S::bload(from.add(64 * j)), S::bload(from.add(64 * (j + 4)))]
-    }
+    unsafe { [S::bload(from.add(64 * j)), S::bload(from.add(64 * (j + 4)))] }
 }
 
 #[inline(always)]

@@ -13,10 +13,7 @@ fn every_unit_runs_exactly_once_at_any_thread_count_and_grain() {
                         counts[unit].fetch_add(1, Ordering::Relaxed);
                     }
                 });
-                assert!(
-                    counts.iter().all(|n| n.load(Ordering::Relaxed) == 1),
-                    "{threads} {units} {grain}"
-                );
+                assert!(counts.iter().all(|n| n.load(Ordering::Relaxed) == 1), "{threads} {units} {grain}");
             }
         }
     }
