@@ -377,7 +377,6 @@ unsafe fn mix_queries<S: Simd, E: Element, const Q: usize, const V: usize>(
 
 /// Adds `range` of the page's positions to `V` vectors of the results of `Q` queries.
 #[inline(always)]
-#[expect(clippy::too_many_arguments, reason = "a tile of a page")]
 unsafe fn mix_tile<S: Simd, E: Element, const Q: usize, const V: usize>(
     c: &mut Chunk<'_>,
     page: usize,
