@@ -352,10 +352,11 @@ fn work(shared: &Shared, index: usize) {
         seat.job.store(0, Ordering::SeqCst);
         let before = state.fetch_sub(1, Ordering::SeqCst);
         let last_of_closed = before & COUNT == 1 && before & OPEN == 0;
-        if last_of_closed && shared.seats[0].parked.swap(false, Ordering::SeqCst) {
-            if let Some(caller) = &*lock(&shared.caller) {
-                caller.unpark();
-            }
+        if last_of_closed
+            && shared.seats[0].parked.swap(false, Ordering::SeqCst)
+            && let Some(caller) = &*lock(&shared.caller)
+        {
+            caller.unpark();
         }
     }
 }
