@@ -32,7 +32,7 @@ const SPIN: Duration = Duration::from_micros(40);
 const STALL: Duration = Duration::from_millis(1);
 /// How long such a worker is left out at first, and at most.
 const SHORTEST_ABSENCE: Duration = Duration::from_millis(10);
-const LONGEST_ABSENCE: Duration = Duration::from_millis(80);
+const LONGEST_ABSENCE: Duration = Duration::from_millis(640);
 
 /// A job: called with the number of the thread and some of its units.
 type Job<'a> = dyn Fn(usize, Range<usize>) + Sync + 'a;
