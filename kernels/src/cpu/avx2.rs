@@ -89,6 +89,10 @@ impl Simd for Avx2 {
     const SIGNED_BIAS: i32 = 0;
 
     #[inline(always)]
+    unsafe fn high_nibble_sum(sum: I) -> I {
+        sum
+    }
+    #[inline(always)]
     unsafe fn trits_sum(sum: I) -> I {
         sum
     }
@@ -201,6 +205,11 @@ impl Simd for Avx2 {
         fn bshl(a: I, n: i32) -> I {{
             let n = _mm_cvtsi32_si128(n);
             [_mm256_sll_epi16(a[0], n), _mm256_sll_epi16(a[1], n)]
+        }}
+
+        fn high_nibbles(packed: I) -> I {{
+            let mask = _mm256_set1_epi8(15);
+            packed.map(|packed| _mm256_and_si256(_mm256_srli_epi16::<4>(packed), mask))
         }}
 
         fn dot4(sum: I, codes: I, x: I) -> I { [dot(sum[0], codes[0], x[0]), dot(sum[1], codes[1], x[1])] }

@@ -98,6 +98,10 @@ impl Simd for Avx512 {
         fn bshr(a: __m512i, n: i32) -> __m512i { _mm512_srl_epi16(a, _mm_cvtsi32_si128(n)) }
         fn bshl(a: __m512i, n: i32) -> __m512i { _mm512_sll_epi16(a, _mm_cvtsi32_si128(n)) }
 
+        // Sixteen times the nibble saves a shift of bytes, which costs less on the sums.
+        fn high_nibbles(packed: __m512i) -> __m512i { _mm512_and_si512(packed, _mm512_set1_epi8(0xf0u8 as i8)) }
+        fn high_nibble_sum(sum: __m512i) -> __m512i { _mm512_srai_epi32::<4>(sum) }
+
         fn dot4(sum: __m512i, codes: __m512i, x: __m512i) -> __m512i { _mm512_dpbusd_epi32(sum, codes, x) }
         fn dot4_signed(sum: __m512i, codes: __m512i, x: __m512i) -> __m512i { _mm512_dpbusd_epi32(sum, codes, x) }
 

@@ -218,6 +218,14 @@ impl Simd for Portable {
     }
 
     #[inline(always)]
+    unsafe fn high_nibbles(packed: B) -> B {
+        packed.map(|byte| byte >> 4)
+    }
+    #[inline(always)]
+    unsafe fn high_nibble_sum(sum: I) -> I {
+        sum
+    }
+    #[inline(always)]
     unsafe fn dot4(mut sum: I, codes: B, x: B) -> I {
         for lane in 0..16 {
             for t in 4 * lane..4 * lane + 4 {

@@ -81,6 +81,11 @@ pub(crate) trait Simd {
     /// Shifts 16-bit pairs: bits that cross into a byte must be masked away.
     unsafe fn bshl(a: Self::B, n: i32) -> Self::B;
 
+    /// The upper nibble of each byte as codes for [`Simd::dot4`]; what it adds then is to be corrected by [`Simd::high_nibble_sum`].
+    unsafe fn high_nibbles(packed: Self::B) -> Self::B;
+    /// The sum of products with nibbles, from one with [`Simd::high_nibbles`].
+    unsafe fn high_nibble_sum(sum: Self::I) -> Self::I;
+
     /// Adds to each lane the dot product of its four unsigned `codes` (at most 63) with its four signed `x` (at least -127).
     unsafe fn dot4(sum: Self::I, codes: Self::B, x: Self::B) -> Self::I;
     /// As [`Simd::dot4`] with codes up to 255: adds the dot product of `code - 128 + SIGNED_BIAS`.

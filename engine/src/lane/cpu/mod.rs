@@ -8,6 +8,7 @@ pub mod ceiling;
 
 mod attend;
 mod bytes;
+mod cores;
 mod kv;
 mod project;
 mod rotary;
@@ -74,7 +75,7 @@ impl CpuLane {
     /// # Errors
     /// Threads could not be started.
     pub fn open_with(threads: usize, isa: Isa) -> Result<Self, LaneError> {
-        let threads = if threads == 0 { threads::physical_cores() } else { threads };
+        let threads = if threads == 0 { cores::physical_cores() } else { threads };
         let pool = Pool::new(threads)?;
         let (name, notice) = match isa.name() {
             "avx512-amx" => ("cpu-avx512-amx", None),

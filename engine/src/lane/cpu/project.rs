@@ -1,6 +1,7 @@
 //! Matrix products: which rounding of the input each matrix needs, how output rows are shared among threads, and how sums become
 //! f32 outputs. A unit of work is four groups of sixteen output rows: for one token they lie far apart, so that a thread reads
-//! four streams. From [`PANEL_TOKENS`] on a unit is the neighbours that share a panel of expanded weights.
+//! four streams; for one token and the Q formats it is one or two groups. From [`PANEL_TOKENS`] on a unit is the neighbours that share a panel
+//! of expanded weights.
 
 #![expect(unsafe_code, reason = "threads write disjoint columns of the outputs")]
 
@@ -23,6 +24,8 @@ const UNIT_ROWS: usize = MAX_GROUPS * GROUP_ROWS;
 const PANEL_TOKENS: usize = 9;
 /// Weight bytes worth a hand-over between threads.
 const GRAIN_BYTES: usize = 32 << 10;
+/// Rows of rounded activations above this length (two planes) lose their place in a cache of 32 KB to a group of 4-bit weights.
+const LONG_ROW_COLS: usize = 2048;
 /// Matrices of one parallel pass.
 pub(super) const MAX_MATRICES: usize = 8;
 
@@ -209,11 +212,13 @@ impl Product<'_> {
         weight.groups().div_ceil(self.unit_groups(weight))
     }
 
-    /// Groups of a unit.
+    /// Groups of a unit: those of a panel; for one token of a Q format, whose groups are read best one after the other, as few as
+    /// keep the activations in the first-level cache beside the weights that run through it.
     fn unit_groups(&self, weight: &Weight) -> usize {
         match weight.layout {
             Layout::Ternary(_) if self.uses_panels(weight) => panel::PANEL_GROUPS,
             Layout::Blocks(_) if self.uses_panels(weight) => blocks::panel::PANEL_GROUPS,
+            Layout::Blocks(_) if self.tokens == 1 => 1 + usize::from(self.cols > LONG_ROW_COLS),
             _ => MAX_GROUPS,
         }
     }
@@ -319,7 +324,7 @@ impl Product<'_> {
         let (groups, units) = (matrix.weight.groups(), self.units(matrix.weight));
         let mut chosen = [0; MAX_GROUPS];
         let mut n = 0;
-        for stream in 0..MAX_GROUPS {
+        for stream in 0..self.unit_groups(matrix.weight) {
             let group = if self.tokens == 1 { unit + stream * units } else { unit * MAX_GROUPS + stream };
             if group < groups {
                 chosen[n] = group;

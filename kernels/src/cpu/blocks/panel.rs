@@ -18,7 +18,7 @@ use super::super::panel::{LINE_BYTES, Memory};
 use super::super::simd::Simd;
 use super::super::{GROUP_ROWS, Isa, Outputs, dispatch};
 use super::unpack::{Unpack, with_format};
-use super::{Format, STEP_COLS, SUPER_STEPS};
+use super::{Format, STEP_COLS};
 
 /// Most groups of a panel of words, which take twice the memory of bytes.
 pub const PANEL_GROUPS: usize = 2;
@@ -129,20 +129,16 @@ unsafe fn expand<S: Simd, U: Unpack>(d: &Product<'_>, group: usize, words: *mut 
         let format = U::FORMAT;
         let offset = if U::SIGNED { 128 } else { U::OFFSET as i16 };
         let from = d.weights.as_ptr().add(group * format.group_bytes(d.steps));
-        let scales_at = d.steps * format.code_bytes();
-        let supers_at = scales_at + d.steps * format.scale_bytes();
         for step in 0..d.steps {
-            let codes = U::codes::<S>(from.add(step * format.code_bytes()));
+            let place = format.place(step);
+            let codes = U::codes::<S>(from.add(place.codes));
             for (j, codes) in codes.into_iter().enumerate() {
                 let [even, odd] = S::widen(codes, offset);
                 let to = words.add((step * STEP_LINES + 2 * j) * LINE_BYTES);
                 S::bstore(to, even);
                 S::bstore(to.add(LINE_BYTES), odd);
             }
-            let (first, second, minimum) = U::scales::<S>(
-                from.add(scales_at + step * format.scale_bytes()),
-                from.add(supers_at + step / SUPER_STEPS * format.super_bytes()),
-            );
+            let (first, second, minimum) = U::scales::<S>(from.add(place.scales), from.add(place.supers));
             let to = scales.add(step * scale_lines::<U>() * LINE_BYTES).cast::<f32>();
             S::fstore(to, first);
             if U::HALVES {
