@@ -32,7 +32,7 @@ const SPIN: Duration = Duration::from_micros(40);
 const STALL: Duration = Duration::from_millis(1);
 /// How long such a worker is left out at first, and at most.
 const SHORTEST_ABSENCE: Duration = Duration::from_millis(10);
-const LONGEST_ABSENCE: Duration = Duration::from_millis(80);
+const LONGEST_ABSENCE: Duration = Duration::from_millis(640);
 
 /// A job: called with the number of the thread and some of its units.
 type Job<'a> = dyn Fn(usize, Range<usize>) + Sync + 'a;
@@ -352,10 +352,11 @@ fn work(shared: &Shared, index: usize) {
         seat.job.store(0, Ordering::SeqCst);
         let before = state.fetch_sub(1, Ordering::SeqCst);
         let last_of_closed = before & COUNT == 1 && before & OPEN == 0;
-        if last_of_closed && shared.seats[0].parked.swap(false, Ordering::SeqCst) {
-            if let Some(caller) = &*lock(&shared.caller) {
-                caller.unpark();
-            }
+        if last_of_closed
+            && shared.seats[0].parked.swap(false, Ordering::SeqCst)
+            && let Some(caller) = &*lock(&shared.caller)
+        {
+            caller.unpark();
         }
     }
 }

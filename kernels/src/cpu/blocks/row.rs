@@ -67,7 +67,7 @@ pub(super) unsafe fn row<S: Simd, U: Unpack, const G: usize>(d: &mut Dots<'_>, f
 /// Asks for the lines that are read [`AHEAD_BYTES`] after those of `step`.
 #[inline(always)]
 unsafe fn prefetch<S: Simd, U: Unpack>(weights: *const u8, place: Place, step: usize) {
-    let first = if step % U::FORMAT.pack_steps() == 0 { place.supers } else { place.codes };
+    let first = if step.is_multiple_of(U::FORMAT.pack_steps()) { place.supers } else { place.codes };
     for line in (first..place.codes + U::FORMAT.code_bytes()).step_by(64) {
         // SAFETY: a prefetch reads nothing; the caller promises the instruction set.
         unsafe { S::prefetch(weights.wrapping_add(line + AHEAD_BYTES)) }
