@@ -1,12 +1,16 @@
 //! Matrix products: which rounding of the input each matrix needs, how output rows are shared among threads, and how sums become
 //! f32 outputs. A unit of work is four groups of sixteen output rows: for one token they lie far apart, so that a thread reads
-//! four streams; ternary rows come in bundles, [`Isa::streams`] of them to a unit for a few tokens. From [`PANEL_TOKENS`] on a unit is the neighbours that share a panel of expanded weights.
+//! four streams; for one token and the Q formats it is one or two groups. Ternary rows come in bundles, see [`few`]. From
+//! [`PANEL_TOKENS`] on a unit is the neighbours that share a panel of expanded weights.
 
 #![expect(unsafe_code, reason = "threads write disjoint columns of the outputs")]
 
+mod few;
+mod panels;
+
 use onebit_kernels::cpu::panel;
-use onebit_kernels::cpu::ternary::{BLOCK_COLS, Packing, Scaling};
-use onebit_kernels::cpu::{GROUP_ROWS, Isa, MAX_GROUPS, Outputs, blocks, dense, ternary};
+use onebit_kernels::cpu::ternary::{BLOCK_COLS, Packing};
+use onebit_kernels::cpu::{GROUP_ROWS, Isa, MAX_GROUPS, blocks, dense};
 
 use super::rounded::{Rounded, Rounding};
 use super::screen::Activations;
@@ -24,6 +28,8 @@ const UNIT_ROWS: usize = MAX_GROUPS * GROUP_ROWS;
 const PANEL_TOKENS: usize = 9;
 /// Weight bytes worth a hand-over between threads.
 const GRAIN_BYTES: usize = 32 << 10;
+/// Rows of rounded activations above this length (two planes) lose their place in a cache of 32 KB to a group of 4-bit weights.
+const LONG_ROW_COLS: usize = 2048;
 /// Matrices of one parallel pass.
 pub(super) const MAX_MATRICES: usize = 8;
 
@@ -34,19 +40,6 @@ pub(super) struct Matrix<'a> {
     pub(super) out: Disjoint<'a, f32>,
     pub(super) scale: f32,
     pub(super) accumulate: bool,
-}
-
-impl Matrix<'_> {
-    /// The output as panels write it.
-    ///
-    /// # Safety
-    /// While the result is in use, no other thread uses the columns of the same groups.
-    unsafe fn outputs(&self) -> Outputs<'_> {
-        // SAFETY: the elements are those of `out`, which lives as long; the rest is the caller's promise.
-        unsafe {
-            Outputs::new(self.out.as_mut_ptr(), self.out.len(), self.weight.rows, self.scale, self.accumulate)
-        }
-    }
 }
 
 /// The input in the forms that matrices may need.
@@ -73,19 +66,6 @@ impl Inputs {
         }
     }
 
-    /// Makes the tables that a product of a few rows needs.
-    fn fill_tables(&mut self, isa: Isa, pool: &Pool, packing: Packing, rounding: Rounding, rows: usize) {
-        let mut all = std::mem::take(&mut self.tables);
-        let known = all.iter().position(|(p, r, _)| (*p, *r) == (packing, rounding));
-        let at = known.unwrap_or_else(|| {
-            let scaling = if rounding == Rounding::Row { Scaling::Row } else { Scaling::Blocks };
-            all.push((packing, rounding, Tables::new(packing, scaling)));
-            all.len() - 1
-        });
-        all[at].2.fill(isa, pool, self.get(rounding), rows);
-        self.tables = all;
-    }
-
     fn get(&self, rounding: Rounding) -> &Rounded {
         match rounding {
             Rounding::Row => &self.row,
@@ -93,12 +73,6 @@ impl Inputs {
             Rounding::By64 => &self.by_64,
             Rounding::By32 => &self.by_32,
         }
-    }
-
-    /// Tables of the input and the bytes between those of two rows; none for two bits.
-    fn tables(&self, packing: Packing, rounding: Rounding) -> (&[u8], usize) {
-        let known = self.tables.iter().find(|(p, r, _)| (*p, *r) == (packing, rounding));
-        known.map_or((&[], 0), |(.., tables)| tables.get())
     }
 
     /// The norms of a row that was just multiplied with a matrix of blocks, and of what rounding took from it.
@@ -138,6 +112,7 @@ fn ternary_rounding(weights: &Ternary, activation: Activation) -> Rounding {
 /// Everything the threads share.
 struct Product<'a> {
     isa: Isa,
+    threads: usize,
     /// `[tokens, cols]`.
     x: &'a [f32],
     tokens: usize,
@@ -166,12 +141,12 @@ pub(super) fn multiply(
         }
     }
     if tokens < PANEL_TOKENS {
-        fill_tables(isa, pool, inputs, tokens, activation, matrices);
+        few::fill_tables(isa, pool, inputs, tokens, activation, matrices);
     }
     let mut panels = std::mem::take(&mut inputs.panels);
     panels.resize_with(pool.threads(), panel::Memory::default);
     let memories = Disjoint::new(&mut panels);
-    let product = Product { isa, x, tokens, cols, activation, inputs };
+    let product = Product { isa, threads: pool.threads(), x, tokens, cols, activation, inputs };
     let units: usize = matrices.iter().flatten().map(|matrix| product.units(matrix.weight)).sum();
     let bytes: usize = matrices.iter().flatten().map(|matrix| matrix.weight.bytes()).sum();
     let grain = (GRAIN_BYTES * units).checked_div(bytes * tokens).unwrap_or(1).max(1);
@@ -198,29 +173,6 @@ pub(super) fn multiply(
     inputs.panels = panels;
 }
 
-/// Makes the tables of all packings among `matrices`, each once.
-fn fill_tables(
-    isa: Isa,
-    pool: &Pool,
-    inputs: &mut Inputs,
-    tokens: usize,
-    activation: Activation,
-    matrices: &[Option<Matrix<'_>>],
-) {
-    let needs = |matrix: &Matrix<'_>| match &matrix.weight.layout {
-        Layout::Ternary(weights) if weights.matrix().packing != Packing::TwoBits => {
-            Some((weights.matrix().packing, ternary_rounding(weights, activation)))
-        }
-        _ => None,
-    };
-    for (i, need) in matrices.iter().map(|matrix| matrix.as_ref().and_then(needs)).enumerate() {
-        let earlier = matrices[..i].iter().flatten().any(|matrix| needs(matrix) == need);
-        if let (Some((packing, rounding)), false) = (need, earlier) {
-            inputs.fill_tables(isa, pool, packing, rounding, tokens);
-        }
-    }
-}
-
 /// Multiplies one row `x` with chosen groups of a matrix of floats and leaves the rest of `out` (one value a matrix row) as it is.
 /// A value is the same bits as in [`multiply`].
 pub(super) fn multiply_groups(
@@ -233,7 +185,15 @@ pub(super) fn multiply_groups(
     out: &mut [f32],
 ) {
     assert!(rounding(weight, Activation::Float).is_none(), "{}: only matrices of floats", weight.name);
-    let product = Product { isa, x, tokens: 1, cols: weight.cols, activation: Activation::Float, inputs };
+    let product = Product {
+        isa,
+        threads: pool.threads(),
+        x,
+        tokens: 1,
+        cols: weight.cols,
+        activation: Activation::Float,
+        inputs,
+    };
     let matrix = Matrix { weight, out: Disjoint::new(out), scale: 1.0, accumulate: false };
     pool.run(groups.len().div_ceil(MAX_GROUPS), 1, |_, range| {
         for groups in groups.chunks(MAX_GROUPS).skip(range.start).take(range.len()) {
@@ -257,150 +217,22 @@ impl Product<'_> {
     fn units(&self, weight: &Weight) -> usize {
         match &weight.layout {
             Layout::Ternary(weights) if !self.uses_panels(weight) => {
-                weight.rows.div_ceil(weights.matrix().packing.rows()).div_ceil(Isa::streams())
+                let bundles = few::bundles(weight, weights);
+                bundles.div_ceil(few::streams(bundles, weights.matrix().packing, self.threads))
             }
             _ => weight.groups().div_ceil(self.unit_groups(weight)),
         }
     }
 
-    /// Groups of a unit.
+    /// Groups of a unit: those of a panel; for one token of a Q format, whose groups are read best one after the other, as few as
+    /// keep the activations in the first-level cache beside the weights that run through it.
     fn unit_groups(&self, weight: &Weight) -> usize {
         match weight.layout {
             Layout::Ternary(_) if self.uses_panels(weight) => panel::PANEL_GROUPS,
             Layout::Blocks(_) if self.uses_panels(weight) => blocks::panel::PANEL_GROUPS,
+            Layout::Blocks(_) if self.tokens == 1 => 1 + usize::from(self.cols > LONG_ROW_COLS),
             _ => MAX_GROUPS,
         }
-    }
-
-    /// All tokens against the groups of a panel.
-    fn panel_unit(&self, matrix: &Matrix<'_>, unit: usize, memory: &mut panel::Memory) {
-        let most = self.unit_groups(matrix.weight);
-        let first_group = unit * most;
-        let groups = most.min(matrix.weight.groups() - first_group);
-        // SAFETY: each group of a matrix belongs to one unit, and a unit to one thread.
-        let out = unsafe { matrix.outputs() };
-        match &matrix.weight.layout {
-            Layout::Ternary(weights) => self.ternary_panel(weights, first_group, groups, memory, &out),
-            Layout::Blocks(weights) => {
-                let x = self.inputs.get(Rounding::By32);
-                blocks::panel::multiply(
-                    self.isa,
-                    &mut blocks::panel::Product {
-                        weights: &weights.weights,
-                        format: weights.format,
-                        steps: weights.steps,
-                        first_group,
-                        groups,
-                        x: &x.words,
-                        x_scales: &x.scales,
-                        x_sums: &x.sums,
-                        tokens: self.tokens,
-                        memory,
-                        out: &out,
-                    },
-                );
-            }
-            Layout::Dense(_) | Layout::Vector(_) => unreachable!("floats have no panels"),
-        }
-    }
-
-    fn ternary_panel(
-        &self,
-        weights: &Ternary,
-        first_group: usize,
-        groups: usize,
-        memory: &mut panel::Memory,
-        out: &Outputs<'_>,
-    ) {
-        let matrix = weights.matrix();
-        let cols = matrix.k_blocks * BLOCK_COLS;
-        let group_bytes = panel::padded(cols) * GROUP_ROWS;
-        let codes = memory.bytes(groups * group_bytes);
-        for (i, group) in codes.chunks_exact_mut(group_bytes).enumerate() {
-            let (out, padding) = group.split_at_mut(cols * GROUP_ROWS);
-            padding.fill(0);
-            ternary::expand(
-                self.isa,
-                &mut ternary::Panel { matrix, group: first_group + i, columns: 0..cols, out },
-            );
-        }
-        let (row_scales, block_scales) = match &weights.scales {
-            Scales::Rows(scales) => (&scales[..], &[][..]),
-            Scales::Blocks(scales) => (&[][..], &scales[..]),
-        };
-        let rounding = ternary_rounding(weights, self.activation);
-        let x = self.inputs.get(rounding);
-        let (panel, tokens) = (&*codes, self.tokens);
-        if rounding == Rounding::Row {
-            panel::exact(
-                self.isa,
-                &mut panel::Exact {
-                    panel,
-                    cols,
-                    first_group,
-                    groups,
-                    row_scales,
-                    x: &x.q,
-                    stride: x.stride,
-                    x_scales: &x.scales,
-                    x_sums: &x.sums,
-                    tokens,
-                    out,
-                },
-            );
-        } else {
-            panel::scaled(
-                self.isa,
-                &mut panel::Scaled {
-                    panel,
-                    cols,
-                    first_group,
-                    groups,
-                    row_scales,
-                    block_scales,
-                    x: &x.q,
-                    stride: x.stride,
-                    x_scales: &x.scales,
-                    x_sums: &x.sums,
-                    tokens,
-                    out,
-                },
-            );
-        }
-    }
-
-    /// A few tokens against bundles of ternary rows that lie far apart.
-    fn ternary_unit(&self, matrix: &Matrix<'_>, weights: &Ternary, unit: usize) {
-        let codes = weights.matrix();
-        let (bundles, units) = (matrix.weight.rows.div_ceil(codes.packing.rows()), self.units(matrix.weight));
-        let mut chosen = [0; MAX_GROUPS];
-        let streams = (unit..bundles).step_by(units).take(Isa::streams());
-        let n = streams.zip(&mut chosen).map(|(bundle, chosen)| *chosen = bundle).count();
-        let (row_scales, block_scales) = match &weights.scales {
-            Scales::Rows(scales) => (&scales[..], &[][..]),
-            Scales::Blocks(scales) => (&[][..], &scales[..]),
-        };
-        let rounding = ternary_rounding(weights, self.activation);
-        let x = self.inputs.get(rounding);
-        let (tables, table_stride) = self.inputs.tables(codes.packing, rounding);
-        // SAFETY: each bundle of a matrix belongs to one unit, and a unit to one thread.
-        let out = unsafe { matrix.outputs() };
-        let few = &mut ternary::Few {
-            matrix: codes,
-            groups: matrix.weight.groups(),
-            bundles: &chosen[..n],
-            row_scales,
-            block_scales,
-            x: &x.q,
-            stride: x.stride,
-            tables,
-            table_stride,
-            x_scales: &x.scales,
-            x_sums: &x.sums,
-            tokens: self.tokens,
-            out: &out,
-        };
-        if rounding == Rounding::Row { ternary::exact(self.isa, few) } else { ternary::scaled(self.isa, few) }
     }
 
     fn unit(&self, matrix: &Matrix<'_>, unit: usize) {
@@ -410,7 +242,7 @@ impl Product<'_> {
         let (groups, units) = (matrix.weight.groups(), self.units(matrix.weight));
         let mut chosen = [0; MAX_GROUPS];
         let mut n = 0;
-        for stream in 0..MAX_GROUPS {
+        for stream in 0..self.unit_groups(matrix.weight) {
             let group = if self.tokens == 1 { unit + stream * units } else { unit * MAX_GROUPS + stream };
             if group < groups {
                 chosen[n] = group;

@@ -17,8 +17,8 @@ use super::packing::{ODD_SLOT, SPARSE_VECTORS, STEP_VECTORS, TRIPLE_VECTORS, VEC
 use super::tables::{Scaling, TABLE_BYTES};
 use super::{Few, Packing, X_SCALE_COLS};
 
-/// How far ahead weights are asked for.
-const AHEAD_BYTES: usize = 2048;
+/// How far ahead weights are asked for, into the second-level cache: the first is too small for them and the tables.
+const AHEAD_BYTES: usize = 4096;
 
 const _: () = assert!(ODD_SLOT == 3 * STEP_VECTORS, "the odd slot is the first carried one");
 
@@ -54,17 +54,13 @@ unsafe fn pairs<S: Words, const V: usize>(d: &mut Few<'_>, scaled: bool) {
     unsafe {
         let mut at = 0;
         while at < d.bundles.len() {
-            let n = if d.bundles.len() - at >= 4 {
-                4
-            } else if d.bundles.len() - at >= 2 {
-                2
-            } else {
-                1
-            };
+            let left = d.bundles.len() - at;
+            let n = if left >= 8 && d.tokens == 1 && !scaled { 8 } else { [1, 2, 2, 4][left.min(4) - 1] };
             let mut token = 0;
             while token < d.tokens {
                 let left = d.tokens - token;
                 token += match (scaled, n, left) {
+                    (false, 8, _) => exact_tile::<S, V, 8, 1>(d, at, token),
                     (false, 4, 3..) => exact_tile::<S, V, 4, 3>(d, at, token),
                     (false, 4, 2) => exact_tile::<S, V, 4, 2>(d, at, token),
                     (false, 4, _) => exact_tile::<S, V, 4, 1>(d, at, token),
@@ -130,21 +126,18 @@ impl<const P: usize, const N: usize> Streams<P, N> {
         unsafe {
             let mut words = [S::wzero(); P];
             for p in 0..P {
-                S::prefetch(self.codes[p].wrapping_add(AHEAD_BYTES));
+                S::prefetch_far(self.codes[p].wrapping_add(AHEAD_BYTES));
                 words[p] = S::wload(self.codes[p]);
                 self.codes[p] = self.codes[p].add(VECTOR_BYTES);
                 carried[p] = S::wcarry(carried[p], words[p]);
             }
             self.add::<S>(sums, words);
-            let mut shifted = words;
-            for p in 0..P {
-                shifted[p] = S::wshr5(words[p]);
+            for _ in 1..3 {
+                for p in 0..P {
+                    words[p] = S::wshr5(words[p]);
+                }
+                self.add::<S>(sums, words);
             }
-            self.add::<S>(sums, shifted);
-            for p in 0..P {
-                shifted[p] = S::wshr10(words[p]);
-            }
-            self.add::<S>(sums, shifted);
         }
     }
 }
@@ -163,12 +156,9 @@ unsafe fn exact_tile<S: Words, const V: usize, const P: usize, const N: usize>(
             let mut sums = [[S::wzero(); P]; N];
             let mut carried = [S::wzero(); P];
             for _ in 0..V / STEP_VECTORS {
-                // Written out: five loads of a stream at five addresses in the code are fetched ahead much better than one.
-                streams.vector::<S>(&mut sums, &mut carried);
-                streams.vector::<S>(&mut sums, &mut carried);
-                streams.vector::<S>(&mut sums, &mut carried);
-                streams.vector::<S>(&mut sums, &mut carried);
-                streams.vector::<S>(&mut sums, &mut carried);
+                for _ in 0..STEP_VECTORS {
+                    streams.vector::<S>(&mut sums, &mut carried);
+                }
                 streams.add::<S>(&mut sums, carried);
             }
             for _ in 0..V % STEP_VECTORS {

@@ -69,7 +69,7 @@ pub struct Few<'a> {
     pub matrix: Matrix<'a>,
     /// Groups of sixteen rows in the matrix.
     pub groups: usize,
-    /// Bundles of [`Packing::rows`] rows to compute; four or two at a time are read as streams.
+    /// Bundles of [`Packing::rows`] rows to compute; eight, four or two at a time are read as streams.
     pub bundles: &'a [usize],
     /// Scale of each row, padded to whole groups; for [`scaled`] empty for 1.
     pub row_scales: &'a [f32],

@@ -194,10 +194,9 @@ impl Packing {
         match self {
             Self::TwoBits => {
                 for (block, trits) in bundle.chunks_exact_mut(BLOCK_BYTES).zip(trits.chunks(BLOCK_COLS)) {
-                    let code = |i: usize| trits.get(i).map_or(1, |trit| (trit + 1).cast_unsigned());
-                    for (t, byte) in block[4 * row..4 * row + 4].iter_mut().enumerate() {
-                        *byte = code(t) | code(4 + t) << 2 | code(8 + t) << 4 | code(12 + t) << 6;
-                    }
+                    let mut sixteen = [0; BLOCK_COLS];
+                    sixteen[..trits.len()].copy_from_slice(trits);
+                    block[4 * row..4 * row + 4].copy_from_slice(&pack_sixteen(&sixteen));
                 }
             }
             Self::Sparse | Self::Triples => {
@@ -274,6 +273,17 @@ impl Packing {
         assert!(code != NO_CODE, "four columns with exactly one zero");
         code
     }
+}
+
+/// Four bytes: column `4 p + t` in bits `2 p` of byte `t`. Four codes at a time: a code is at most 2, so no shift leaves its byte.
+fn pack_sixteen(trits: &[i8; BLOCK_COLS]) -> [u8; 4] {
+    let (quads, _) = trits.as_chunks::<4>();
+    let code = |p: usize| {
+        let four = u32::from_le_bytes(quads[p].map(i8::cast_unsigned));
+        // One is added to each byte; the carry out of -1 stays in its byte.
+        (((four & 0x7f7f_7f7f) + 0x0101_0101) ^ (four & 0x8080_8080)) << (2 * p)
+    };
+    (code(0) | code(1) | code(2) | code(3)).to_le_bytes()
 }
 
 /// Bytes of the word of a row, in a vector.

@@ -177,7 +177,7 @@ fn check(packing: Packing, rows: usize, cols: usize, tokens: usize) {
         let fused = isa != Isa::portable() && !words_are_portable;
         for (scaling, blocks) in [(Scaling::Row, false), (Scaling::Blocks, false), (Scaling::Blocks, true)] {
             let expected = case.expected(scaling, blocks, fused);
-            for (bundles, together) in [(4, 8), (2, 1), (1, 3), (4, 1)] {
+            for (bundles, together) in [(4, 8), (2, 1), (1, 3), (4, 1), (9, 1)] {
                 let found = case.run(isa, scaling, blocks, bundles, together);
                 for (i, (found, expected)) in found.iter().zip(&expected).enumerate() {
                     assert_eq!(
@@ -210,7 +210,7 @@ fn products_of_all_widths_are_those_of_plain_loops() {
 #[test]
 fn products_of_all_numbers_of_rows_and_tokens_are_those_of_plain_loops() {
     for packing in [Packing::TwoBits, Packing::Sparse, Packing::Triples] {
-        for rows in (1..=17).chain([31, 32, 33, 48, 64, 100, 130, 160, 224]) {
+        for rows in (1..=17).chain([31, 32, 33, 48, 64, 100, 130, 160, 224, 300]) {
             check(packing, rows, 320, 1 + rows % 8);
         }
         for tokens in 1..=8 {
