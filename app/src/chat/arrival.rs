@@ -38,7 +38,10 @@ impl Controller {
                 detail: format!("{problem}. It is kept at {} and an empty one was begun.", kept_at.display()),
             }),
             store::Event::Interrupted { .. } | store::Event::Saved(_) => {}
-            store::Event::Chats { search, chats, total, .. } => self.library.take(&search, chats, total),
+            store::Event::Chats { search, chats, total, .. } => {
+                self.finder.take(&search, &chats);
+                self.library.take(&search, chats, total);
+            }
             store::Event::Chat { chat, messages } => self.chat_arrived(chat, messages),
             store::Event::ChatMissing(id) => {
                 if self.opening == Some(id) {
@@ -49,7 +52,9 @@ impl Controller {
             store::Event::State { name, value } => {
                 let last_chat =
                     (name == store::state::LAST_CHAT).then(|| value.as_deref()?.parse().ok()).flatten();
-                if let Some(id) = last_chat.filter(|_| self.open_id().is_none()) {
+                if let Some(id) =
+                    last_chat.filter(|_| self.open_id().is_none() && self.settings.opens_last_chat())
+                {
                     self.open_chat(ChatId(id));
                 }
                 self.states.entry(name).or_insert(value);
@@ -80,6 +85,11 @@ impl Controller {
     fn saving_changed(&mut self, saving: Saving) {
         let before = self.saving.replace(saving.clone());
         let was_failing = matches!(before, Some(Saving::No { .. }));
+        match &saving {
+            Saving::No { reason, .. } => log::warn!("chats are not being saved: {reason}"),
+            Saving::Yes if was_failing => log::info!("chats are saved again"),
+            Saving::Yes => {}
+        }
         match saving {
             Saving::No { reason, .. } if !was_failing => self.notices.push_back(Notice {
                 severity: Severity::Problem,

@@ -1,6 +1,7 @@
 //! What a panel shows when it has nothing, and when something went wrong.
 
-use eframe::egui::{Frame, Margin, Sense, Stroke, Ui, vec2};
+use eframe::egui::accesskit::Role;
+use eframe::egui::{Frame, Margin, Rect, Sense, Stroke, Ui, WidgetInfo, pos2, vec2};
 
 use super::{Button, Kind, icon, icon_filled, label, paragraph};
 use crate::theme::{self, Text, icons};
@@ -21,6 +22,23 @@ pub fn empty_state(ui: &mut Ui, glyph: char, strong: &str, small: &str) {
             label(ui, Text::Small, tokens.text3, line);
         }
     });
+}
+
+/// Bars where rows will be, without motion. For what has not come after 150 ms.
+pub fn skeleton(ui: &mut Ui, rows: usize) {
+    let tokens = theme::tokens(ui.ctx());
+    let width = ui.available_width();
+    let (area, response) = ui.allocate_exact_size(vec2(width, rows as f32 * 44.0), Sense::hover());
+    response.widget_info(|| WidgetInfo::labeled(Role::ProgressIndicator, true, "Loading"));
+    for row in 0..rows {
+        let top = area.top() + row as f32 * 44.0;
+        // Lengths differ as those of texts do.
+        let long = width * (0.45 + 0.1 * (row * 3 % 4) as f32);
+        for (y, length, fill) in [(10.0, long, tokens.active), (26.0, long * 0.6, tokens.hover)] {
+            let bar = Rect::from_min_size(pos2(area.left() + 12.0, top + y), vec2(length - 24.0, 8.0));
+            ui.painter().rect_filled(bar, theme::R1, fill);
+        }
+    }
 }
 
 /// Something that went wrong, with its next step.

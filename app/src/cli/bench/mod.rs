@@ -15,7 +15,7 @@ use onebit_engine::lane::{self, Lane};
 use onebit_engine::model;
 use serde_json::{Value, json};
 
-use super::flags::EngineFlags;
+use super::flags::{self, EngineChoice, EngineFlags};
 use super::output::{self, Output};
 use crate::folders::Folders;
 use crate::models::{self, FoundModel};
@@ -55,13 +55,13 @@ impl Bench {
         if self.prompt == 0 && self.new == 0 {
             bail!("nothing to measure: -p and -n are both 0");
         }
-        let choice = self.engine.lane.choice()?;
         let found = self.find(folders)?;
-        let mut lane = lane::open(choice, self.engine.threads)?;
+        let choice = self.engine.choose(&flags::settings(folders), &found.id)?;
+        let mut lane = lane::open(choice.lane, choice.threads)?;
         if let Some(notice) = &lane.info().notice {
             output::note(&format!("note: {notice}"));
         }
-        let runs = self.measure(&found, &mut *lane)?;
+        let runs = self.measure(&found, &choice, &mut *lane)?;
         let (name, threads) = (lane.info().name, lane.info().threads);
         drop(lane);
         output::progress("measuring what the memory can deliver");
@@ -71,7 +71,7 @@ impl Bench {
             "model": found.id,
             "lane": name,
             "threads": threads,
-            "kv": format!("{:?}", self.engine.kv).to_lowercase(),
+            "kv": format!("{:?}", choice.kv).to_lowercase(),
             "runs": runs.iter().map(Run::json).collect::<Vec<_>>(),
             "read_gb_per_sec_ceiling": ceiling,
         });
@@ -95,7 +95,7 @@ impl Bench {
         }
     }
 
-    fn measure(&self, found: &FoundModel, lane: &mut dyn Lane) -> Result<Vec<Run>> {
+    fn measure(&self, found: &FoundModel, choice: &EngineChoice, lane: &mut dyn Lane) -> Result<Vec<Run>> {
         let file = model::open(&found.path)?;
         let deepest = self.depths.iter().copied().max().unwrap_or(0);
         let positions = deepest.saturating_add(self.prompt.max(self.new));
@@ -105,7 +105,7 @@ impl Bench {
                 "the test needs {positions} tokens of context, but the model holds {limit}; use smaller -d, -p or -n"
             );
         }
-        let mut bed = Bed::load(&file, lane, self.engine.kv.dtype(), positions, self.engine.memory_limit)?;
+        let mut bed = Bed::load(&file, lane, choice.kv, positions, choice.memory_bytes)?;
         let mut runs = Vec::new();
         let result = self.measure_in(&mut bed, &mut runs);
         bed.unload();
