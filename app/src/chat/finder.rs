@@ -2,7 +2,7 @@
 //! older question is dropped.
 
 use super::Controller;
-use crate::store::{Chat, ChatId, Query};
+use crate::store::{ChatHead, ChatId, Hit, Query};
 
 /// Most chats that are looked for.
 const MAX_FOUND: usize = 8;
@@ -28,17 +28,27 @@ pub struct FoundChat {
 
 impl Finder {
     pub(super) fn question(&mut self) -> Option<Query> {
-        let search = self.wanted.clone().filter(|_| std::mem::take(&mut self.stale))?;
-        Some(Query::Chats { offset: 0, limit: MAX_FOUND, search })
+        let text = self.wanted.clone().filter(|_| std::mem::take(&mut self.stale))?;
+        (!text.is_empty()).then_some(Query::Search { text, limit: MAX_FOUND })
     }
 
-    pub(super) fn take(&mut self, search: &str, chats: &[Chat]) {
-        if self.wanted.as_deref() == Some(search) {
-            let found = chats.iter().take(MAX_FOUND);
-            self.found = found
-                .map(|chat| FoundChat { id: chat.id, title: chat.title.clone(), snippet: String::new() })
-                .collect();
+    pub(super) fn take(&mut self, text: &str, hits: &[Hit]) {
+        if self.wanted.as_deref() == Some(text) {
+            self.found = hits.iter().take(MAX_FOUND).map(FoundChat::from).collect();
         }
+    }
+}
+
+impl From<&ChatHead> for FoundChat {
+    fn from(chat: &ChatHead) -> Self {
+        Self { id: chat.id, title: chat.title.clone(), snippet: String::new() }
+    }
+}
+
+impl From<&Hit> for FoundChat {
+    fn from(hit: &Hit) -> Self {
+        let snippet = hit.snippet.iter().map(|piece| piece.text.as_str()).collect();
+        Self { id: hit.chat.id, title: hit.chat.title.clone(), snippet }
     }
 }
 
@@ -48,15 +58,18 @@ impl Controller {
         if self.finder.wanted.as_deref() != text {
             self.finder.wanted = text.map(str::to_owned);
             self.finder.stale = true;
-            if text.is_none() {
+            if text.is_none_or(str::is_empty) {
                 self.finder.found.clear();
             }
         }
     }
 
-    /// The chats found for this text, or for the one before it until the store has answered.
-    pub fn found_chats(&self, text: &str) -> &[FoundChat] {
+    /// The chats found for this text, or for the one before it until the store has answered; the newest for none.
+    pub fn found_chats(&self, text: &str) -> Vec<FoundChat> {
+        if text.is_empty() {
+            return self.library.chats.iter().take(MAX_FOUND).map(FoundChat::from).collect();
+        }
         let current = self.finder.wanted.as_deref() == Some(text);
-        if current { &self.finder.found } else { &[] }
+        if current { self.finder.found.clone() } else { Vec::new() }
     }
 }

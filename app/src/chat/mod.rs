@@ -51,7 +51,7 @@ pub struct Controller {
     utc_offset_secs: i64,
     settings: Arc<Settings>,
     /// Settings that the engine was started with.
-    started_with: [Value; 3],
+    started_with: [Value; 4],
     finder: finder::Finder,
     /// The list of chats.
     pub library: Library,
@@ -282,12 +282,9 @@ impl Controller {
         self.library.refresh();
     }
 
-    /// Looks for chats whose title holds `text`.
+    /// Looks for chats with this text in their title or in a message.
     pub fn search(&mut self, text: &str) {
-        if self.library.search != text {
-            text.clone_into(&mut self.library.search);
-            self.library.refresh();
-        }
+        self.library.look_for(text);
     }
 
     /// Chooses a model of the shelf.
@@ -393,7 +390,7 @@ impl Controller {
             }
             self.outbox.pop_front();
         }
-        self.questions.extend(self.library.question());
+        self.questions.extend(self.library.questions());
         self.questions.extend(self.finder.question());
         while let Some(question) = self.questions.front() {
             if self.store.ask(question.clone()).is_err() {

@@ -15,8 +15,8 @@ pub enum Pending {
 }
 
 /// The settings that the engine was started with.
-pub(super) fn engine_values(settings: &Settings) -> [Value; 3] {
-    [Key::Lane, Key::Threads, Key::MemoryLimit].map(|key| settings.get(key).clone())
+pub(super) fn engine_values(settings: &Settings) -> [Value; 4] {
+    [Key::Lane, Key::Threads, Key::Head, Key::MemoryLimit].map(|key| settings.get(key).clone())
 }
 
 impl Controller {

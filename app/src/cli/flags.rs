@@ -3,6 +3,7 @@
 use clap::{Args, ValueEnum};
 use onebit_engine::lane::{KvDtype, LaneChoice};
 use onebit_engine::sampler::Sampling;
+use onebit_engine::session::Head;
 
 use super::output;
 use crate::folders::Folders;
@@ -19,6 +20,18 @@ pub enum LaneFlag {
     Hip,
     /// Slow and exact, for comparison
     Reference,
+}
+
+/// `--head`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum HeadFlag {
+    /// As the file has it, found faster with a coarse copy; the same answers
+    Screened,
+    /// As the file has it, always computed whole
+    Exact,
+    /// Rounded to 4.5 bits a weight: less memory traffic, slightly other answers
+    #[value(name = "4-bit")]
+    FourBit,
 }
 
 /// `--kv`.
@@ -39,6 +52,8 @@ pub struct EngineFlags {
     threads: Option<usize>,
     #[arg(long, value_enum, help = help(Key::KvType))]
     kv: Option<KvFlag>,
+    #[arg(long, value_enum, help = help(Key::Head))]
+    head: Option<HeadFlag>,
     /// Memory for weights, KV cache and scratch, e.g. 900M or 8G; 0 = three quarters of the machine's
     /// [default: the setting models.memory_limit_mib]
     #[arg(long, value_name = "BYTES", value_parser = parse_bytes)]
@@ -54,6 +69,8 @@ pub struct EngineChoice {
     pub threads: usize,
     /// Storage of the KV cache.
     pub kv: KvDtype,
+    /// How the LM head is computed.
+    pub head: Head,
     /// Memory budget; 0 = three quarters of the machine's.
     pub memory_bytes: u64,
 }
@@ -107,6 +124,7 @@ impl EngineFlags {
             lane: self.lane.map_or(Ok(base.lane), LaneFlag::choice)?,
             threads: self.threads.unwrap_or(base.threads),
             kv: self.kv.map_or_else(|| settings.kv_dtype(model), KvFlag::dtype),
+            head: self.head.map_or(base.head, HeadFlag::head),
             memory_bytes: self.memory_limit.unwrap_or(base.memory_bytes),
         })
     }
@@ -123,6 +141,17 @@ impl LaneFlag {
             LaneFlag::Cpu => Ok(LaneChoice::Cpu),
             LaneFlag::Reference => Ok(LaneChoice::Reference),
             LaneFlag::Hip => anyhow::bail!("this build has no HIP lane; use --lane auto, cpu or reference"),
+        }
+    }
+}
+
+impl HeadFlag {
+    /// The engine's name for it.
+    pub fn head(self) -> Head {
+        match self {
+            HeadFlag::Screened => Head::Screened,
+            HeadFlag::Exact => Head::Exact,
+            HeadFlag::FourBit => Head::FourBit,
         }
     }
 }
@@ -153,7 +182,7 @@ impl SamplingFlags {
 }
 
 /// `900M`, `8G`, `8GiB`, `1073741824`: powers of 1024.
-fn parse_bytes(text: &str) -> Result<u64, String> {
+pub fn parse_bytes(text: &str) -> Result<u64, String> {
     let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
     let (number, unit) = text.split_at(digits);
     let shift = match unit.trim().trim_end_matches("iB").trim_end_matches('B') {
@@ -205,6 +234,7 @@ mod tests {
             (Key::Lane, None, "cpu".into()),
             (Key::Threads, None, 3.into()),
             (Key::KvType, None, "int8".into()),
+            (Key::Head, None, "exact".into()),
             (Key::MemoryLimit, None, 900.into()),
             (Key::Temperature, None, 0.5.into()),
             (Key::Temperature, Some("m".to_owned()), 0.25.into()),
@@ -213,13 +243,34 @@ mod tests {
             settings.apply(&Change::Set { key, model, value: Some(value) }).unwrap();
         }
         let set = line(&[]).engine.choose(&settings, "m").unwrap();
-        let expected =
-            EngineChoice { lane: LaneChoice::Cpu, threads: 3, kv: KvDtype::Int8, memory_bytes: 900 << 20 };
+        let expected = EngineChoice {
+            lane: LaneChoice::Cpu,
+            threads: 3,
+            kv: KvDtype::Int8,
+            head: Head::Exact,
+            memory_bytes: 900 << 20,
+        };
         assert_eq!(set, expected);
-        let given = line(&["--lane", "reference", "--threads", "0", "--kv", "f16", "--memory-limit", "1G"]);
+        let given = line(&[
+            "--head",
+            "4-bit",
+            "--lane",
+            "reference",
+            "--threads",
+            "0",
+            "--kv",
+            "f16",
+            "--memory-limit",
+            "1G",
+        ]);
         let given = given.engine.choose(&settings, "m").unwrap();
-        let expected =
-            EngineChoice { lane: LaneChoice::Reference, threads: 0, kv: KvDtype::F16, memory_bytes: 1 << 30 };
+        let expected = EngineChoice {
+            lane: LaneChoice::Reference,
+            threads: 0,
+            kv: KvDtype::F16,
+            head: Head::FourBit,
+            memory_bytes: 1 << 30,
+        };
         assert_eq!(given, expected);
         let base = || settings.sampling("m");
         assert_eq!(line(&[]).sampling.sampling(None, base()).temperature, 0.25);

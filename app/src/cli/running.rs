@@ -45,6 +45,7 @@ impl Running {
             threads: choice.threads,
             memory_bytes: choice.memory_bytes,
             max_running: 1,
+            head: choice.head,
             ..EngineOptions::default()
         })
         .context("the engine did not start")?;

@@ -17,7 +17,7 @@ use std::path::{Path, PathBuf};
 
 use onebit_engine::lane::{KvDtype, LaneChoice};
 use onebit_engine::sampler::Sampling;
-use onebit_engine::session::EngineOptions;
+use onebit_engine::session::{EngineOptions, Head};
 
 use crate::folders::Folders;
 use crate::theme::Appearance;
@@ -234,8 +234,14 @@ impl Settings {
             "reference" => LaneChoice::Reference,
             _ => LaneChoice::Auto,
         };
+        let head = match self.get(Key::Head).text() {
+            "exact" => Head::Exact,
+            "4-bit" => Head::FourBit,
+            _ => Head::Screened,
+        };
         EngineOptions {
             lane,
+            head,
             threads: self.get(Key::Threads).whole() as usize,
             memory_bytes: (self.get(Key::MemoryLimit).whole() as u64) << 20,
             ..EngineOptions::default()

@@ -91,6 +91,8 @@ pub enum Key {
     Lane,
     /// Worker threads.
     Threads,
+    /// How the LM head is computed.
+    Head,
     /// Memory budget.
     MemoryLimit,
     /// KV storage.
@@ -182,7 +184,7 @@ const LOG_LEVELS: &[(&str, &str)] =
     &[("error", "Problems"), ("warn", "Warnings"), ("info", "Events"), ("debug", "Details")];
 
 /// Every setting, in the order of [`Key`].
-pub static TABLE: LazyLock<[Row; 18]> = LazyLock::new(|| {
+pub static TABLE: LazyLock<[Row; 19]> = LazyLock::new(|| {
     [
         Row::new(
             Key::Start,
@@ -297,12 +299,25 @@ pub static TABLE: LazyLock<[Row; 18]> = LazyLock::new(|| {
             Key::Threads,
             ("models", "threads"),
             Group::Models,
-            Kind::Whole { least: 0, most: 512, step: 1, unit: "", zero: Some("Cores") },
+            Kind::Whole { least: 0, most: 512, step: 1, unit: "", zero: Some("All cores") },
             Value::Whole(0),
         )
         .says("Threads", "Worker threads of the processor; 0 is one for each core.")
         .effect(Effect::Engine)
         .flag("threads"),
+        Row::new(
+            Key::Head,
+            ("models", "head"),
+            Group::Models,
+            Kind::Choice(&[("screened", "Screened"), ("exact", "Exact"), ("4-bit", "4-bit")]),
+            text("screened"),
+        )
+        .says(
+            "LM head",
+            "Screened gives the words of exact with less memory traffic; 4-bit gives slightly other answers.",
+        )
+        .effect(Effect::Engine)
+        .flag("head"),
         Row::new(
             Key::MemoryLimit,
             ("models", "memory_limit_mib"),

@@ -55,9 +55,9 @@ pub fn show(ui: &mut Ui, metrics: &Metrics, page: Page, commands: &mut Vec<Comma
 }
 
 /// Draws the status bar, after the page: the tab key comes to it last.
-pub fn show_status(ui: &mut Ui, metrics: &Metrics, controller: &Controller) {
+pub fn show_status(ui: &mut Ui, metrics: &Metrics, controller: &Controller, commands: &mut Vec<Command>) {
     let all = ui.max_rect();
     let rect = Rect::from_min_max(pos2(all.left(), all.bottom() - STATUS), all.max);
     region::region(ui, Region::Status, rect);
-    status::show(ui, rect, metrics, controller);
+    status::show(ui, rect, metrics, controller, commands);
 }

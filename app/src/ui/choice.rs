@@ -1,9 +1,9 @@
-//! Controls that hold a state: toggle, segment, select, tabs.
+//! Controls that hold a state: toggle, segment, select.
 
 use eframe::egui::accesskit::Role;
 use eframe::egui::{
-    Color32, CornerRadius, Id, Popup, Rect, RectAlign, Response, Sense, Stroke, StrokeKind, Ui, Vec2,
-    WidgetInfo, pos2, vec2,
+    Color32, CornerRadius, Popup, Rect, RectAlign, Response, Sense, Stroke, StrokeKind, Ui, Vec2, WidgetInfo,
+    pos2, vec2,
 };
 
 use super::{MenuItem, focus_ring, icon, menu_frame};
@@ -93,33 +93,6 @@ fn select_button(ui: &mut Ui, name: &str, word: &str, width: f32) -> Response {
     icon(ui.painter(), icons::CARET_DOWN, pos2(rect.right() - 16.0, rect.center().y), 12.0, tokens.text2);
     focus_ring(ui, &response, theme::R2);
     response
-}
-
-/// Tabs; gives the one clicked.
-pub fn tabs(ui: &mut Ui, id: Id, words: &[&str], chosen: usize) -> Option<usize> {
-    let tokens = theme::tokens(ui.ctx());
-    let mut clicked = None;
-    ui.horizontal(|ui| {
-        ui.spacing_mut().item_spacing.x = 4.0;
-        for (index, word) in words.iter().enumerate() {
-            let galley = Text::Button.line(ui, word, Color32::PLACEHOLDER, f32::INFINITY);
-            let (rect, _) =
-                ui.allocate_exact_size(vec2((galley.size().x + 20.0).ceil(), 28.0), Sense::hover());
-            let response = ui.interact(rect, id.with(index), Sense::click());
-            response.widget_info(|| WidgetInfo::selected(Role::Tab, true, index == chosen, word));
-            if index == chosen || response.hovered() {
-                let fill = if index == chosen { tokens.active } else { tokens.hover };
-                ui.painter().rect_filled(rect, CornerRadius::same(theme::R2), fill);
-            }
-            let color = if index == chosen { tokens.text } else { tokens.text2 };
-            ui.painter().galley((rect.center() - galley.size() / 2.0).round(), galley, color);
-            focus_ring(ui, &response, theme::R2);
-            if response.clicked() && index != chosen {
-                clicked = Some(index);
-            }
-        }
-    });
-    clicked
 }
 
 /// The dot beside the name of something that was changed. Says so to a screen reader.

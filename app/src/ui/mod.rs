@@ -22,7 +22,7 @@ use eframe::egui::{
 use crate::theme::{self, Text};
 
 pub use button::{Button, IconButton, Kind, Size};
-pub use choice::{changed_dot, segment, select, tabs, toggle};
+pub use choice::{changed_dot, segment, select, toggle};
 pub use dialog::{Answer, Confirm, dialog};
 pub use field::{Field, text_area, text_field};
 pub use gauge::{bar, busy_ring, dot, gauge, level_color};

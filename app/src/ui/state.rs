@@ -1,7 +1,9 @@
 //! What a panel shows when it has nothing, and when something went wrong.
 
+use std::time::Duration;
+
 use eframe::egui::accesskit::Role;
-use eframe::egui::{Frame, Margin, Rect, Sense, Stroke, Ui, WidgetInfo, pos2, vec2};
+use eframe::egui::{Frame, Id, Margin, Rect, Sense, Stroke, Ui, WidgetInfo, pos2, vec2};
 
 use super::{Button, Kind, icon, icon_filled, label, paragraph};
 use crate::theme::{self, Text, icons};
@@ -24,8 +26,24 @@ pub fn empty_state(ui: &mut Ui, glyph: char, strong: &str, small: &str) {
     });
 }
 
-/// Bars where rows will be, without motion. For what has not come after 150 ms.
-pub fn skeleton(ui: &mut Ui, rows: usize) {
+/// How long something may take before it is shown as busy.
+const PATIENCE_SECS: f64 = 0.15;
+
+/// Bars where rows will be, without motion, once they have not come for a moment. `id` tells waits apart.
+pub fn skeleton(ui: &mut Ui, id: Id, rows: usize) {
+    let (now, pass) = (ui.input(|input| input.time), ui.ctx().cumulative_pass_nr());
+    let since = ui.data_mut(|data| {
+        let wait = data.get_temp_mut_or::<(f64, u64)>(id, (now, pass));
+        if pass > wait.1 + 1 {
+            wait.0 = now;
+        }
+        wait.1 = pass;
+        wait.0
+    });
+    if now - since < PATIENCE_SECS {
+        ui.ctx().request_repaint_after(Duration::from_secs_f64(PATIENCE_SECS));
+        return;
+    }
     let tokens = theme::tokens(ui.ctx());
     let width = ui.available_width();
     let (area, response) = ui.allocate_exact_size(vec2(width, rows as f32 * 44.0), Sense::hover());

@@ -279,8 +279,11 @@ impl Desktop {
 
     fn title(&self, chat: crate::store::ChatId) -> String {
         let open = self.controller.conversation().filter(|conversation| conversation.chat.id == chat);
-        let listed = || self.controller.library.chats.iter().find(|listed| listed.id == chat);
-        open.map(|open| &open.chat).or_else(listed).map(|chat| chat.title.clone()).unwrap_or_default()
+        let listed = || {
+            let head = self.controller.library.chats.iter().find(|listed| listed.id == chat);
+            head.map(|head| &head.title)
+        };
+        open.map(|open| &open.chat.title).or_else(listed).cloned().unwrap_or_default()
     }
 
     fn pick_file(&mut self) {
@@ -352,7 +355,7 @@ impl eframe::App for Desktop {
         self.chat.covered = self.question.is_some() || self.palette.is_open();
         let regions = shell::show(ui, &metrics, self.page, &mut commands);
         self.draw_page(ui, &regions, &metrics, &mut commands);
-        shell::show_status(ui, &metrics, &self.controller);
+        shell::show_status(ui, &metrics, &self.controller, &mut commands);
         let mut palette = std::mem::take(&mut self.palette);
         palette.show(&ctx, &self.situation(&metrics), &mut commands);
         self.palette = palette;

@@ -139,6 +139,19 @@ fn sampling_and_system_prompt_reach_the_engine() {
 }
 
 #[test]
+fn with_ctrl_enter_the_enter_key_makes_a_new_line() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("settings.toml"), "[chat]\nsend_with = \"ctrl-enter\"\n").unwrap();
+    let mut window = open(folder.path());
+    window.type_message("one");
+    window.press(egui::Modifiers::NONE, egui::Key::Enter);
+    window.type_text("two");
+    assert_eq!(window.harness.state().chat.draft, "one\ntwo");
+    window.press(egui::Modifiers::COMMAND, egui::Key::Enter);
+    assert_eq!(window.script.borrow().requests.len(), 1);
+}
+
+#[test]
 fn a_changed_kv_type_waits_for_a_load_and_offers_it() {
     let folder = tempfile::tempdir().unwrap();
     let mut window = open(folder.path());

@@ -100,7 +100,13 @@ impl ChatPane {
         region(ui, Region::Content, messages);
         match controller.conversation() {
             Some(conversation) => self.transcript.show(ui, messages, conversation, metrics.column, commands),
-            None if controller.open_id().is_some() => {}
+            None if controller.open_id().is_some() => {
+                let width = metrics.column;
+                let at = pos2((messages.center().x - width / 2.0).round(), messages.top() + 24.0);
+                let rows = Rect::from_min_size(at, vec2(width, messages.height() - 24.0));
+                let busy = UiBuilder::new().max_rect(rows);
+                ui.scope_builder(busy, |ui| ui::skeleton(ui, Id::unique("opening chat"), 4));
+            }
             None => welcome::show(ui, messages, controller, metrics.column, commands),
         }
         region(ui, Region::Composer, composer);

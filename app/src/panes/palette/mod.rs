@@ -244,13 +244,13 @@ impl Palette {
 
     /// Chats that the store found; the newest while nothing is asked.
     fn chats(now: &Situation<'_>, query: &str) -> Vec<Entry> {
-        let chats = now.controller.found_chats(query).iter();
+        let chats = now.controller.found_chats(query).into_iter();
         chats
             .map(|found| {
-                let title = if found.title.is_empty() { "Untitled".to_owned() } else { found.title.clone() };
+                let title = if found.title.is_empty() { "Untitled".to_owned() } else { found.title };
                 let marks = fuzzy::fuzzy(query, &title).map(|found| found.marks).unwrap_or_default();
                 let chat = entry("Chats", icons::CHAT_CIRCLE, title, Command::OpenChat(found.id));
-                Entry { marks, note: found.snippet.clone(), ..chat }
+                Entry { marks, note: found.snippet, ..chat }
             })
             .collect()
     }

@@ -214,7 +214,11 @@ impl SettingsPane {
                     if ui.add(reset).clicked() {
                         commands.push(Command::AskResetSettings);
                     }
-                    ui.add_space(12.0);
+                    let has_models = !view.controller.shelf.choices.is_empty();
+                    if has_models && matches!(self.part, Part::Values(_)) {
+                        self.scope(ui, view);
+                    }
+                    ui.add_space(4.0);
                     if ui::toggle(ui, "Changed only", self.changed_only).clicked() {
                         self.changed_only = !self.changed_only;
                     }

@@ -150,8 +150,8 @@ fn base_words(row: &Row, view: &View<'_>, model: Option<&str>) -> String {
 fn title(ui: &mut Ui, row: &Row, view: &View<'_>, model: Option<&str>, own: bool) {
     let tokens = theme::tokens(ui.ctx());
     ui.spacing_mut().item_spacing = vec2(8.0, 2.0);
+    ui.spacing_mut().interact_size.y = 16.0;
     ui.horizontal(|ui| {
-        ui.set_height(16.0);
         ui::label(ui, Text::Button, tokens.text, row.label);
         if own {
             ui::changed_dot(ui);
