@@ -7,6 +7,7 @@ use eframe::egui::{self, vec2};
 use egui_kittest::kittest::{NodeT as _, Queryable as _};
 use onebit::settings::{self, Key};
 use onebit::shell::{Command, Page, Part};
+use onebit::theme::Appearance;
 use onebit_engine::lane::KvDtype;
 use onebit_engine::session::LoadEvent;
 
@@ -37,7 +38,7 @@ fn the_theme_is_switched_at_once_and_kept_in_the_file() {
     let kept = fs::read_to_string(folder.path().join("settings.toml")).unwrap();
     assert!(kept.contains("theme = \"light\""), "{kept}");
     let window = open(folder.path());
-    assert_eq!(window.harness.ctx.theme(), egui::Theme::Light);
+    assert_eq!(window.harness.state().preferences.settings.appearance(), Appearance::Light);
 }
 
 #[test]
