@@ -1,10 +1,10 @@
 //! What the store says, and what of it the user should know.
 
-use super::{Controller, Conversation};
-use crate::store::{self, Chat, ChatId, Saving};
+use super::{Controller, Conversation, Removed};
+use crate::store::{self, Chat, ChatId, PersonaId, Saving};
 
 /// Something the user should know that belongs to no message.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Notice {
     /// How bad it is.
     pub severity: Severity,
@@ -12,6 +12,24 @@ pub struct Notice {
     pub title: String,
     /// Why, and the next step.
     pub detail: String,
+    /// What can be undone.
+    pub undo: Option<Undo>,
+}
+
+/// Something that was done and can be undone.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Undo {
+    /// Messages of this chat were deleted.
+    Messages(ChatId, Removed),
+    /// A persona was deleted.
+    Persona(PersonaId),
+}
+
+impl Notice {
+    /// A notice with nothing to undo.
+    pub fn new(severity: Severity, title: &str, detail: &str) -> Self {
+        Self { severity, title: title.to_owned(), detail: detail.to_owned(), undo: None }
+    }
 }
 
 /// How bad something is.
@@ -36,11 +54,15 @@ impl Controller {
                 severity: Severity::Warning,
                 title: "The chat database could not be read".to_owned(),
                 detail: format!("{problem}. It is kept at {} and an empty one was begun.", kept_at.display()),
+                undo: None,
             }),
             store::Event::Interrupted { .. } | store::Event::Saved(_) => {}
             store::Event::Chats { chats, total } => self.library.take(chats, total),
-            store::Event::Hits { text, hits, more } => self.library.take_hits(&text, hits, more),
-            store::Event::Personas(_) => {}
+            store::Event::Hits { text, hits, more } => {
+                self.finder.take(&text, &hits);
+                self.library.take_hits(&text, hits, more);
+            }
+            store::Event::Personas(personas) => self.personas = personas,
             store::Event::Chat { chat, messages } => self.chat_arrived(chat, messages),
             store::Event::ChatMissing(id) => {
                 if self.opening == Some(id) {
@@ -51,7 +73,9 @@ impl Controller {
             store::Event::State { name, value } => {
                 let last_chat =
                     (name == store::state::LAST_CHAT).then(|| value.as_deref()?.parse().ok()).flatten();
-                if let Some(id) = last_chat.filter(|_| self.open_id().is_none()) {
+                if let Some(id) =
+                    last_chat.filter(|_| self.open_id().is_none() && self.settings.opens_last_chat())
+                {
                     self.open_chat(ChatId(id));
                 }
                 self.states.entry(name).or_insert(value);
@@ -60,11 +84,13 @@ impl Controller {
                 severity: Severity::Problem,
                 title: "A change could not be saved".to_owned(),
                 detail: refused.to_string(),
+                undo: None,
             }),
             store::Event::QueryFailed(problem) => self.notices.push_back(Notice {
                 severity: Severity::Problem,
                 title: "Chats could not be read".to_owned(),
                 detail: problem,
+                undo: None,
             }),
         }
     }
@@ -77,11 +103,17 @@ impl Controller {
         self.open = Some(chat.id);
         // What is in memory is newer than what was asked for.
         self.conversations.entry(chat.id).or_insert_with(|| Conversation::restore(chat, messages));
+        self.follow_model();
     }
 
     fn saving_changed(&mut self, saving: Saving) {
         let before = self.saving.replace(saving.clone());
         let was_failing = matches!(before, Some(Saving::No { .. }));
+        match &saving {
+            Saving::No { reason, .. } => log::warn!("chats are not being saved: {reason}"),
+            Saving::Yes if was_failing => log::info!("chats are saved again"),
+            Saving::Yes => {}
+        }
         match saving {
             Saving::No { reason, .. } if !was_failing => self.notices.push_back(Notice {
                 severity: Severity::Problem,
@@ -90,12 +122,11 @@ impl Controller {
                     "{}. They stay in memory and saving is tried again.",
                     reason.trim_end_matches('.')
                 ),
+                undo: None,
             }),
-            Saving::Yes if was_failing => self.notices.push_back(Notice {
-                severity: Severity::Done,
-                title: "Chats are saved again".to_owned(),
-                detail: String::new(),
-            }),
+            Saving::Yes if was_failing => {
+                self.notices.push_back(Notice::new(Severity::Done, "Chats are saved again", ""))
+            }
             Saving::No { .. } | Saving::Yes => {}
         }
     }

@@ -7,20 +7,21 @@ use std::time::Duration;
 use eframe::egui::{self, Context, Id, LayerId, OpenUrl, Order, Ui, ViewportCommand};
 
 use super::dialogs::{self, Outcome, Question};
-use super::picker::Picker;
-use crate::chat::{Controller, LAST_MODEL, Severity, Waker};
+use super::picker::{Picked, Picker, Wanted};
+use super::preferences::Preferences;
+use crate::chat::{ChatCommand, Controller, LAST_MODEL, Severity, Waker, attach};
 use crate::panes::chat::{ChatPane, message_id, search_id};
-use crate::shell::{self, Command, Metrics, STATUS};
+use crate::panes::palette::Palette;
+use crate::panes::settings::{self, SettingsPane, View};
+use crate::shell::{self, Command, Metrics, Page, STATUS, Situation, region};
 use crate::store::state::DRAFT;
-use crate::theme::{self, Appearance, Text, icons};
-use crate::ui::{self, Toast, Toasts};
+use crate::theme::{self, Text, icons};
+use crate::ui::{self, Pressed, Toast, Toasts};
 
 /// Time for taking what has arrived, in one pass.
 const PUMP_BUDGET: Duration = Duration::from_millis(5);
 /// How long a size or a draft must stay the same before it is remembered.
 const SETTLE_SECS: f64 = 1.0;
-/// Name under which the theme is remembered.
-pub const APPEARANCE: &str = "appearance";
 /// Name under which the size of the window is remembered.
 pub const WINDOW_SIZE: &str = "window_size";
 
@@ -30,13 +31,18 @@ pub struct Desktop {
     pub controller: Controller,
     /// The chat page.
     pub chat: ChatPane,
-    appearance: Appearance,
+    /// The settings page.
+    pub settings: SettingsPane,
+    /// Settings, their file, the log.
+    pub preferences: Preferences,
+    page: Page,
+    palette: Palette,
     question: Option<Question>,
-    toasts: Toasts,
+    toasts: Toasts<Command>,
     picker: Picker,
     waker: Waker,
     restored: bool,
-    focus: Option<Id>,
+    pub(super) focus: Option<Id>,
     size: Settling,
     draft: Settling,
 }
@@ -70,16 +76,20 @@ impl Settling {
 
 impl Desktop {
     /// Sets the look up and begins with what the store remembers.
-    pub fn new(ctx: &Context, mut controller: Controller) -> Self {
+    pub fn new(ctx: &Context, mut controller: Controller, preferences: Preferences) -> Self {
         theme::install(ctx);
-        for name in [DRAFT, APPEARANCE, LAST_MODEL] {
+        preferences.enter(ctx);
+        for name in [DRAFT, LAST_MODEL] {
             controller.recall(name);
         }
         let for_waker = ctx.clone();
         Self {
             controller,
             chat: ChatPane::default(),
-            appearance: Appearance::System,
+            settings: SettingsPane::default(),
+            preferences,
+            page: Page::default(),
+            palette: Palette::default(),
             question: None,
             toasts: Toasts::default(),
             picker: Picker::default(),
@@ -91,34 +101,23 @@ impl Desktop {
         }
     }
 
-    /// Switches the theme and remembers it.
-    pub fn set_appearance(&mut self, ctx: &Context, appearance: Appearance) {
-        self.appearance = appearance;
-        theme::choose(ctx, appearance);
-        self.controller.remember(APPEARANCE, appearance.name());
-    }
-
-    /// Takes draft and theme over from the last run, once the store has answered.
-    fn restore(&mut self, ctx: &Context) {
+    /// Takes the draft over from the last run, once the store has answered.
+    fn restore(&mut self) {
         if self.restored {
             return;
         }
-        let (Some(draft), Some(appearance)) =
-            (self.controller.remembered(DRAFT), self.controller.remembered(APPEARANCE))
-        else {
-            return;
-        };
+        let Some(draft) = self.controller.remembered(DRAFT) else { return };
         self.restored = true;
         if let (Some(draft), true) = (draft, self.chat.draft.is_empty()) {
             draft.clone_into(&mut self.chat.draft);
         }
         self.draft.saved.clone_from(&self.chat.draft);
-        self.appearance = appearance.and_then(Appearance::named).unwrap_or_default();
-        theme::choose(ctx, self.appearance);
     }
 
     fn remember(&mut self, ctx: &Context) {
         let (time, size) = ctx.input(|input| (input.time, input.viewport_rect().size()));
+        // Kept as it would be without the zoom, which the next start applies again.
+        let size = size * ctx.zoom_factor();
         let size = format!("{}x{}", size.x.round(), size.y.round());
         if self.size.saved.is_empty() {
             self.size.saved.clone_from(&size);
@@ -142,33 +141,58 @@ impl Desktop {
                 Severity::Problem => (icons::X_CIRCLE, ui::ToastTone::Danger),
             };
             let stays = matches!(notice.severity, Severity::Warning | Severity::Problem);
-            self.toasts.add(Toast { glyph, tone, title: notice.title, detail: notice.detail, stays });
+            let toast = Toast { glyph, tone, title: notice.title, detail: notice.detail, stays };
+            match notice.undo {
+                Some(undo) => self.toasts.offer(toast, "Undo", Command::InChat(ChatCommand::Undo(undo))),
+                None => self.toasts.add(toast),
+            }
         }
     }
 
+    /// A dropped model is loaded, other files go with the next message.
     fn take_files(&mut self, ctx: &Context) {
-        let dropped = ctx.input(|input| input.raw.dropped_files.first().map(|file| file.path().to_owned()));
-        if let Some(path) = dropped.or_else(|| self.picker.try_next()) {
-            self.controller.open_model(&path);
+        let dropped: Vec<_> =
+            ctx.input(|input| input.raw.dropped_files.iter().map(|file| file.path().to_owned()).collect());
+        let (models, texts): (Vec<_>, Vec<_>) = dropped.into_iter().partition(|path| attach::is_model(path));
+        self.controller.attach(texts);
+        match self.picker.try_next() {
+            Some(Picked::Model(path)) => self.controller.open_model(&path),
+            Some(Picked::Texts(paths)) => {
+                self.controller.attach(paths);
+                self.focus = Some(message_id());
+            }
+            None => {}
+        }
+        if let Some(path) = models.first() {
+            self.controller.open_model(path);
         }
     }
 
-    fn act(&mut self, ctx: &Context, command: Command) {
+    /// The page shown.
+    pub fn page(&self) -> Page {
+        self.page
+    }
+
+    /// Carries a command out.
+    pub fn act(&mut self, ctx: &Context, command: Command) {
         match command {
             Command::NewChat => {
                 self.controller.new_chat();
+                self.page = Page::Chat;
                 self.focus = Some(message_id());
             }
             Command::OpenChat(id) => {
                 self.controller.open_chat(id);
+                self.page = Page::Chat;
                 self.focus = Some(message_id());
             }
             Command::Search(text) => self.controller.search(&text),
             Command::FocusSearch => {
+                self.page = Page::Chat;
                 self.chat.list_open = true;
                 self.focus = Some(search_id());
             }
-            Command::FocusComposer => self.focus = Some(message_id()),
+            Command::FocusComposer => self.go(Page::Chat),
             Command::Send(text) => {
                 if self.controller.send(&text) {
                     self.chat.transcript.go_to_end();
@@ -179,7 +203,7 @@ impl Desktop {
                 self.focus = Some(message_id());
             }
             Command::Stop => self.controller.stop(),
-            Command::Retry => self.controller.retry(),
+            Command::InChat(command) => self.act_in_chat(ctx, command),
             Command::AskRename(chat) => {
                 let title = self.title(chat);
                 self.question = Some(Question::Rename { chat, title, focused: false });
@@ -191,17 +215,81 @@ impl Desktop {
                 self.controller.choose_model(&choice);
                 self.focus = Some(message_id());
             }
-            Command::PickModelFile => self.pick_file(),
+            Command::PickModelFile => self.pick(Wanted::Model),
             Command::OpenModel(path) => self.controller.open_model(&path),
             Command::DismissRefusal => self.controller.shelf.refusal = None,
             Command::UnloadModel(id) => self.controller.unload_model(&id),
             Command::Copy(text) => ctx.copy_text(text),
             Command::AskLink(target) => self.question = Some(Question::Link(target)),
-            Command::SetAppearance(appearance) => {
-                self.set_appearance(ctx, appearance);
-                self.focus = Some(message_id());
+            Command::ToggleList => match self.page {
+                Page::Chat => self.chat.list_open = !self.chat.list_open,
+                Page::Settings => self.settings.list_open = !self.settings.list_open,
+            },
+            Command::Go(page) => self.go(page),
+            Command::ShowSettings(part) => {
+                self.go(Page::Settings);
+                self.settings.open(part);
             }
-            Command::ToggleList => self.chat.list_open = !self.chat.list_open,
+            Command::SearchSettings => {
+                self.go(Page::Settings);
+                self.focus = Some(settings::search_id());
+            }
+            Command::Change(change) => self.preferences.change(ctx, &mut self.controller, change),
+            Command::AskResetSettings => self.question = Some(Question::ResetSettings),
+            Command::ApplyEngineSettings => self.controller.apply_settings(),
+            Command::OpenPlace(path) => self.preferences.opener.open(&path, Arc::clone(&self.waker)),
+            Command::TogglePalette => self.palette.toggle(),
+            Command::NextRegion { forward } => region::jump(ctx, forward),
+        }
+    }
+
+    fn go(&mut self, page: Page) {
+        self.page = page;
+        self.focus = match page {
+            Page::Chat => Some(message_id()),
+            Page::Settings => None,
+        };
+    }
+
+    /// Commands of the keys pressed in this pass. While a question is open they are the question's.
+    fn pressed(&self, ctx: &Context, metrics: &Metrics) -> Vec<Command> {
+        if self.question.is_some() || self.settings.is_capturing() {
+            return Vec::new();
+        }
+        let now = self.situation(metrics);
+        let pressed = shell::keymap::keymap(ctx).take_pressed(ctx);
+        let commands = pressed.into_iter().filter_map(|action| (action.command)(&now));
+        // While the palette is open the keys are its own, but the one that opened it closes it.
+        commands.filter(|command| !self.palette.is_open() || *command == Command::TogglePalette).collect()
+    }
+
+    fn situation(&self, metrics: &Metrics) -> Situation<'_> {
+        Situation {
+            controller: &self.controller,
+            settings: &self.preferences.settings,
+            page: self.page,
+            list_is_sheet: metrics.list_is_sheet,
+        }
+    }
+
+    fn draw_page(
+        &mut self,
+        ui: &mut Ui,
+        regions: &shell::Regions,
+        metrics: &Metrics,
+        commands: &mut Vec<Command>,
+    ) {
+        match self.page {
+            Page::Chat => self.chat.show(ui, regions, metrics, &self.controller, commands),
+            Page::Settings => {
+                let view = View {
+                    settings: &self.preferences.settings,
+                    controller: &self.controller,
+                    logbook: self.preferences.logbook,
+                    places: &self.preferences.places,
+                };
+                self.settings.show(ui, regions, metrics, &view, commands);
+            }
         }
     }
 
@@ -214,8 +302,9 @@ impl Desktop {
         open.map(|open| &open.chat.title).or_else(listed).cloned().unwrap_or_default()
     }
 
-    fn pick_file(&mut self) {
-        if let Err(err) = self.picker.open(Arc::clone(&self.waker)) {
+    /// Opens the dialog that picks files.
+    pub(super) fn pick(&mut self, wanted: Wanted) {
+        if let Err(err) = self.picker.open(wanted, Arc::clone(&self.waker)) {
             self.toasts.add(Toast {
                 glyph: icons::X_CIRCLE,
                 tone: ui::ToastTone::Danger,
@@ -227,7 +316,10 @@ impl Desktop {
     }
 
     fn over_page(&mut self, ctx: &Context, commands: &mut Vec<Command>) {
-        commands.extend(self.toasts.show(ctx, STATUS).map(Command::Copy));
+        commands.extend(self.toasts.show(ctx, STATUS).map(|pressed| match pressed {
+            Pressed::Copy(text) => Command::Copy(text),
+            Pressed::Action(command) => command,
+        }));
         if let Some(outcome) = dialogs::show(ctx, &mut self.question) {
             match outcome {
                 Outcome::Rename(chat, title) => self.controller.rename(chat, &title),
@@ -249,8 +341,11 @@ fn drop_hint(ctx: &Context) {
     let painter = ctx.layer_painter(LayerId::new(Order::Foreground, Id::unique("drop hint")));
     let rect = ctx.content_rect();
     painter.rect_filled(rect, 0, tokens.scrim);
-    let galley =
-        painter.layout_no_wrap("Drop a model file to load it".to_owned(), Text::Heading.font(), tokens.text);
+    let galley = painter.layout_no_wrap(
+        "Drop text files to attach them, or a model to load it".to_owned(),
+        Text::Heading.font(),
+        tokens.text,
+    );
     let card = egui::Rect::from_center_size(rect.center(), galley.size() + egui::vec2(48.0, 32.0));
     painter.rect(
         card,
@@ -268,7 +363,10 @@ impl eframe::App for Desktop {
         if self.controller.pump(PUMP_BUDGET) {
             ctx.request_repaint();
         }
-        self.restore(ctx);
+        self.restore();
+        self.controller.draft_is(&self.chat.draft);
+        self.preferences.attend(ctx, &mut self.controller);
+        self.controller.find_chats(self.palette.wanted_chats());
         self.take_notices();
         self.take_files(ctx);
         self.remember(ctx);
@@ -276,11 +374,15 @@ impl eframe::App for Desktop {
 
     fn ui(&mut self, ui: &mut Ui, _frame: &mut eframe::Frame) {
         let ctx = ui.ctx().clone();
-        let metrics = Metrics::of(ui.max_rect().size());
-        let mut commands = Vec::new();
-        self.chat.covered = self.question.is_some();
-        let regions = shell::show(ui, &metrics, &self.controller, self.appearance, &mut commands);
-        self.chat.show(ui, &regions, &metrics, &self.controller, &mut commands);
+        let metrics = Metrics::of(ui.max_rect().size(), self.page);
+        let mut commands = self.pressed(&ctx, &metrics);
+        self.chat.covered = self.question.is_some() || self.palette.is_open();
+        let regions = shell::show(ui, &metrics, self.page, &mut commands);
+        self.draw_page(ui, &regions, &metrics, &mut commands);
+        shell::show_status(ui, &metrics, &self.controller, &mut commands);
+        let mut palette = std::mem::take(&mut self.palette);
+        palette.show(&ctx, &self.situation(&metrics), &mut commands);
+        self.palette = palette;
         self.over_page(&ctx, &mut commands);
         for command in commands {
             self.act(&ctx, command);

@@ -2,6 +2,7 @@
 
 use eframe::egui::{Context, Id, Key, Ui};
 
+use crate::settings::Change;
 use crate::shell::Command;
 use crate::store::ChatId;
 use crate::theme::{self, Text};
@@ -28,6 +29,8 @@ pub enum Question {
     },
     /// Whether to leave for a web address.
     Link(String),
+    /// Whether to go back to the defaults everywhere.
+    ResetSettings,
 }
 
 /// What the answer to a question does.
@@ -67,6 +70,12 @@ pub fn show(ctx: &Context, question: &mut Option<Question>) -> Option<Outcome> {
             ui::dialog(ctx, Id::unique("delete"), &confirm, |_| {})
         }
         Question::Link(target) => link(ctx, target, &mut outcome),
+        Question::ResetSettings => {
+            let body = "Values, shortcuts and what is set for single models go back to the defaults. Chats are kept.";
+            let confirm = Confirm { title: "Reset all settings?", body, verb: "Reset all", danger: true };
+            outcome = Some(Outcome::Command(Command::Change(Change::ResetAll)));
+            ui::dialog(ctx, Id::unique("reset settings"), &confirm, |_| {})
+        }
     };
     match answer {
         Answer::Open => None,

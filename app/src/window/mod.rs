@@ -1,25 +1,29 @@
 //! The window: opens it over the real engine and the user's chats, ends it on SIGTERM, and shows the one that runs already instead of
 //! opening a second.
 
+mod conversing;
 mod desktop;
 mod dialogs;
+mod opener;
 mod picker;
+pub mod preferences;
 
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use eframe::egui::{Context, ViewportBuilder, ViewportCommand};
-use onebit_engine::session::EngineOptions;
 use serde_json::json;
 use signal_hook::consts::signal::{SIGHUP, SIGINT, SIGTERM};
 
 use crate::chat::{Controller, EngineBackend, LAST_MODEL, Notice, Severity, Shelf, Waker};
 use crate::folders::Folders;
 use crate::instance::{self, Answers, Claim, Server};
+use crate::logbook;
 use crate::store::{Event, Query, Store};
 
-pub use desktop::{APPEARANCE, Desktop, WINDOW_SIZE};
+pub use desktop::{Desktop, WINDOW_SIZE};
+pub use preferences::Preferences;
 
 /// Identifies the window to the desktop.
 pub const APP_ID: &str = "systems._1bit.Desktop";
@@ -55,19 +59,20 @@ pub fn run(folders: &Folders) -> anyhow::Result<()> {
             ctx.request_repaint();
         }
     });
+    let logbook = logbook::install(folders, log::LevelFilter::Info);
+    log::info!("version {} starts", env!("CARGO_PKG_VERSION"));
+    let preferences = Preferences::open(folders, logbook, Arc::clone(&waker));
     let store = Store::open(&folders.chats(), Arc::clone(&waker))?;
     let remembered = Remembered::wait(&store);
-    let backend = EngineBackend::start(EngineOptions::default(), Arc::clone(&waker));
+    let backend = EngineBackend::start(preferences.settings.engine_options(), Arc::clone(&waker));
     let _server = place.and_then(|place| Server::start(place, answers(&backend, &late)).ok());
     let shelf = Shelf::open(folders.clone(), remembered.model, Arc::clone(&waker));
-    let mut controller = Controller::new(Box::new(backend), store, shelf, waker);
+    let controller = Controller::new(Box::new(backend), store, shelf, waker);
+    let mut controller = controller.with_settings(preferences.settings.clone());
     controller.take_early(remembered.others);
     if let Some(err) = alone {
-        controller.notify(Notice {
-            severity: Severity::Warning,
-            title: "A second start will not find this window".to_owned(),
-            detail: err.to_string(),
-        });
+        let title = "A second start will not find this window";
+        controller.notify(Notice::new(Severity::Warning, title, &err.to_string()));
     }
     let icon = eframe::icon_data::from_png_bytes(include_bytes!("../../../assets/icons/onebit-128.png"))
         .context("the built-in icon could not be read")?;
@@ -86,7 +91,7 @@ pub fn run(folders: &Folders) -> anyhow::Result<()> {
         Box::new(move |creation| {
             drop(late.set(creation.egui_ctx.clone()));
             close_on_signals(&creation.egui_ctx)?;
-            Ok(Box::new(Desktop::new(&creation.egui_ctx, controller)))
+            Ok(Box::new(Desktop::new(&creation.egui_ctx, controller, preferences)))
         }),
     )
     .map_err(|err| {
@@ -135,7 +140,7 @@ fn answers(backend: &EngineBackend, late: &LateContext) -> Answers {
     let handle = backend.handle();
     let late = Arc::clone(late);
     Answers {
-        status: Box::new(move || match handle.get() {
+        status: Box::new(move || match &*handle.lock().unwrap_or_else(PoisonError::into_inner) {
             Some(handle) => instance::status_json(&handle.status()),
             None => json!({ "running": true, "pid": std::process::id(), "lane": null }),
         }),

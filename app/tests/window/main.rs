@@ -1,7 +1,13 @@
 //! The window, driven by accessible names without a display: a scripted engine, the real store.
 
+mod accessibility;
+mod branches;
 mod chatting;
+mod composing;
+mod inspector;
 mod layout;
 mod models;
+mod palette;
 mod script;
+mod settings;
 mod starter;

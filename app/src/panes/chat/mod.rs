@@ -1,8 +1,18 @@
 //! The chat page: list, header, messages, composer.
 
+mod announce;
 mod composer;
+mod editor;
+mod files;
+mod gauge;
+mod inspector;
 mod list;
 mod message;
+mod persona;
+mod question;
+mod reply;
+mod thought;
+mod tools;
 mod transcript;
 mod welcome;
 
@@ -11,13 +21,17 @@ use eframe::egui::{
     pos2, vec2,
 };
 
-use crate::chat::Controller;
-use crate::shell::{Command, Metrics, Regions};
+use crate::chat::{ChatCommand, Controller};
+use crate::shell::region::region;
+use crate::shell::{self, Command, Metrics, Region, Regions, action};
+use crate::store::ChatId;
 use crate::theme::{self, Text, icons};
 use crate::ui::{self, IconButton, MenuItem, Problem};
+use inspector::Inspector;
 use transcript::Transcript;
 
 pub use composer::message_id;
+pub use editor::Editing;
 pub use list::search_id;
 
 /// What the page remembers between passes.
@@ -34,6 +48,14 @@ pub struct ChatPane {
     pub covered: bool,
     /// The column of messages.
     pub transcript: Transcript,
+    /// Whether the user wants the inspector; until then it is shown where there is much room.
+    pub inspector_open: Option<bool>,
+    /// Whether it was shown in the last pass.
+    pub inspector_shown: bool,
+    inspector_is_sheet: bool,
+    inspector: Inspector,
+    /// The chat that the inspector is about.
+    inspected: Option<ChatId>,
 }
 
 impl ChatPane {
@@ -50,10 +72,26 @@ impl ChatPane {
         self.keys(ui, controller, commands);
         ui.painter().rect_filled(regions.header.union(regions.content), 0, tokens.bg_base);
         if let Some(rect) = regions.list {
+            region(ui, Region::List, rect);
             list::show(ui, rect, controller, &mut self.search, commands);
         }
-        header(ui, regions.header, metrics, controller, commands);
-        self.content(ui, regions.content, metrics, controller, commands);
+        self.inspector_shown = self.inspector_open.unwrap_or(metrics.is_wide);
+        self.inspector_is_sheet = metrics.list_is_sheet;
+        let beside = self.inspector_shown && !self.inspector_is_sheet;
+        let panel = if beside { metrics.inspector } else { 0.0 };
+        let less = |rect: Rect| Rect::from_min_max(rect.min, rect.max - vec2(panel, 0.0));
+        region(ui, Region::Header, regions.header);
+        header(ui, less(regions.header), metrics, self.inspector_shown, controller, commands);
+        let content = less(regions.content);
+        let metrics = &Metrics { column: metrics.column.min(content.width() - 44.0), ..*metrics };
+        self.content(ui, content, metrics, controller, commands);
+        let corner = pos2(regions.page.right() - metrics.inspector, regions.page.top());
+        let right = Rect::from_min_max(corner, regions.page.max);
+        if beside {
+            self.inspect(ui, right, controller, commands);
+        } else if self.inspector_shown {
+            self.inspector_sheet(ui, regions.page, right, controller, commands);
+        }
         if metrics.list_is_sheet && self.list_open {
             self.sheet(ui, regions.page, metrics, controller, commands);
         }
@@ -63,16 +101,6 @@ impl ChatPane {
         let ctx = ui.ctx();
         let over = Popup::is_any_open(ctx);
         let pressed = |modifiers, key| ctx.input_mut(|input| input.consume_key(modifiers, key));
-        if pressed(Modifiers::COMMAND, Key::N) {
-            commands.push(Command::NewChat);
-        }
-        if pressed(Modifiers::COMMAND, Key::F) {
-            commands.push(Command::FocusSearch);
-        }
-        if pressed(Modifiers::NONE, Key::F6) {
-            let in_composer = ctx.memory(|memory| memory.has_focus(message_id()));
-            commands.push(if in_composer { Command::FocusSearch } else { Command::FocusComposer });
-        }
         let idle = !over && !self.covered && ctx.memory(|memory| memory.focused().is_none());
         if idle && ctx.input(|input| input.events.iter().any(|event| matches!(event, Event::Text(_)))) {
             // Who types without having chosen a field means the message.
@@ -80,11 +108,66 @@ impl ChatPane {
         }
         let writing = controller.conversation().is_some_and(|conversation| conversation.answer.is_some());
         let searching = ctx.memory(|memory| memory.has_focus(search_id()));
+        if self.covered {
+            return;
+        }
+        let in_empty = self.draft.is_empty() && ctx.memory(|memory| memory.has_focus(message_id()));
+        if in_empty && !over && pressed(Modifiers::NONE, Key::ArrowUp) {
+            commands.push(Command::InChat(ChatCommand::EditLast));
+        }
+        let sheet = self.inspector_shown && self.inspector_is_sheet;
         if self.list_open && !over && pressed(Modifiers::NONE, Key::Escape) {
             self.list_open = false;
-        } else if writing && !over && !searching && pressed(Modifiers::NONE, Key::Escape) {
+        } else if sheet && !over && pressed(Modifiers::NONE, Key::Escape) {
+            self.inspector_open = Some(false);
+        } else if writing
+            && !over
+            && !searching
+            && !self.editor_has_keyboard()
+            && pressed(Modifiers::NONE, Key::Escape)
+        {
             commands.push(Command::Stop);
         }
+    }
+
+    fn inspect(&mut self, ui: &mut Ui, rect: Rect, controller: &Controller, commands: &mut Vec<Command>) {
+        if self.inspected != controller.open_id() {
+            self.inspected = controller.open_id();
+            self.inspector = Inspector::default();
+        }
+        region(ui, Region::Inspector, rect);
+        if inspector::show(ui, rect, controller, &mut self.inspector, commands) {
+            self.inspector_open = Some(false);
+        }
+    }
+
+    /// The inspector over the page, where there is no room beside it.
+    fn inspector_sheet(
+        &mut self,
+        ui: &Ui,
+        page: Rect,
+        rect: Rect,
+        controller: &Controller,
+        commands: &mut Vec<Command>,
+    ) {
+        let tokens = theme::tokens(ui.ctx());
+        let area = Area::new(Id::unique("inspector sheet"))
+            .order(Order::Middle)
+            .fixed_pos(page.min)
+            .accessible_name("This chat");
+        area.show(ui.ctx(), |ui| {
+            ui.set_clip_rect(page);
+            let scrim = ui.interact(page, Id::unique("inspector scrim"), Sense::CLICK);
+            ui.painter().rect_filled(page, 0, tokens.scrim);
+            self.inspect(ui, rect, controller, commands);
+            if scrim.clicked() && !ui.rect_contains_pointer(rect) {
+                self.inspector_open = Some(false);
+            }
+        });
+    }
+
+    fn editor_has_keyboard(&self) -> bool {
+        self.transcript.editing.as_ref().is_some_and(Editing::has_keyboard)
     }
 
     fn content(
@@ -96,7 +179,7 @@ impl ChatPane {
         commands: &mut Vec<Command>,
     ) {
         let width = metrics.column + 24.0;
-        let height = composer::height(ui, metrics, &self.draft, width);
+        let height = composer::height(ui, metrics, controller, &self.draft, width);
         let bottom = rect.bottom() - if metrics.short { 8.0 } else { 16.0 };
         let left = (rect.center().x - width / 2.0).round();
         let composer = Rect::from_min_max(pos2(left, bottom - height), pos2(left + width, bottom));
@@ -105,11 +188,24 @@ impl ChatPane {
             let top = refusal_card(ui, controller, refusal, composer, commands);
             messages.max.y = top - 8.0;
         }
+        if let Some(line) = gauge::warning(controller) {
+            let at = pos2(composer.left() + 12.0, messages.bottom() - 20.0);
+            gauge::show_warning(ui, Rect::from_min_size(at, vec2(metrics.column, 20.0)), &line);
+            messages.max.y -= 28.0;
+        }
+        region(ui, Region::Content, messages);
         match controller.conversation() {
             Some(conversation) => self.transcript.show(ui, messages, conversation, metrics.column, commands),
-            None if controller.open_id().is_some() => {}
+            None if controller.open_id().is_some() => {
+                let width = metrics.column;
+                let at = pos2((messages.center().x - width / 2.0).round(), messages.top() + 24.0);
+                let rows = Rect::from_min_size(at, vec2(width, messages.height() - 24.0));
+                let busy = UiBuilder::new().max_rect(rows);
+                ui.scope_builder(busy, |ui| ui::skeleton(ui, Id::unique("opening chat"), 4));
+            }
             None => welcome::show(ui, messages, controller, metrics.column, commands),
         }
+        region(ui, Region::Composer, composer);
         composer::show(ui, composer, controller, (&mut self.draft, &mut self.held), commands);
     }
 
@@ -121,44 +217,37 @@ impl ChatPane {
         controller: &Controller,
         commands: &mut Vec<Command>,
     ) {
-        let tokens = theme::tokens(ui.ctx());
-        let area = Area::new(Id::unique("chats sheet"))
-            .order(Order::Middle)
-            .fixed_pos(page.min)
-            .accessible_name("Chats");
-        let mut close = false;
-        area.show(ui.ctx(), |ui| {
-            ui.set_clip_rect(page);
-            let scrim = ui.interact(page, Id::unique("chats scrim"), Sense::click());
-            ui.painter().rect_filled(page, 0, tokens.scrim);
-            let before = commands.len();
-            list::show(
-                ui,
-                Rect::from_min_size(page.min, vec2(metrics.list, page.height())),
-                controller,
-                &mut self.search,
-                commands,
-            );
-            let chosen = commands[before..]
-                .iter()
-                .any(|command| matches!(command, Command::OpenChat(_) | Command::NewChat));
-            close = chosen
-                || scrim.clicked()
-                    && !ui.rect_contains_pointer(Rect::from_min_size(
-                        page.min,
-                        vec2(metrics.list, page.height()),
-                    ));
+        let before = commands.len();
+        let left = ui::sheet(ui, "Chats", page, metrics.list, |ui, panel| {
+            region(ui, Region::List, panel);
+            list::show(ui, panel, controller, &mut self.search, commands);
         });
+        let chosen = commands[before..]
+            .iter()
+            .any(|command| matches!(command, Command::OpenChat(_) | Command::NewChat));
+        let close = left || chosen;
         self.list_open &= !close;
     }
 }
 
-fn header(ui: &mut Ui, rect: Rect, metrics: &Metrics, controller: &Controller, commands: &mut Vec<Command>) {
+fn header(
+    ui: &mut Ui,
+    rect: Rect,
+    metrics: &Metrics,
+    inspector_shown: bool,
+    controller: &Controller,
+    commands: &mut Vec<Command>,
+) {
     let tokens = theme::tokens(ui.ctx());
     ui::line_below(ui.painter(), rect, tokens.border);
     let inner =
         Rect::from_min_max(pos2(rect.left() + 20.0, rect.top()), pos2(rect.right() - 16.0, rect.bottom()));
     ui.scope_builder(UiBuilder::new().max_rect(inner).layout(Layout::right_to_left(Align::Center)), |ui| {
+        let inspector =
+            IconButton::new(icons::SLIDERS_HORIZONTAL, "Panel of this chat").selected(inspector_shown);
+        if shell::tip(ui.add(inspector), &action::CHAT_PANEL).clicked() {
+            commands.push(Command::InChat(ChatCommand::ToggleInspector));
+        }
         if let Some(conversation) = controller.conversation() {
             let chat = conversation.chat.id;
             let button =
@@ -176,13 +265,14 @@ fn header(ui: &mut Ui, rect: Rect, metrics: &Metrics, controller: &Controller, c
         }
         if metrics.list_is_sheet {
             let button = ui.add(IconButton::new(icons::NOTE_PENCIL, "New chat"));
-            if ui::tip(button, "New chat", &["Ctrl", "N"]).clicked() {
+            if shell::tip(button, &action::NEW_CHAT).clicked() {
                 commands.push(Command::NewChat);
             }
         }
         ui.with_layout(Layout::left_to_right(Align::Center), |ui| {
             if metrics.list_is_sheet
-                && ui::tip(ui.add(IconButton::new(icons::SIDEBAR, "Show chats")), "Show chats", &[]).clicked()
+                && shell::tip(ui.add(IconButton::new(icons::SIDEBAR, "Show chats")), &action::TOGGLE_LIST)
+                    .clicked()
             {
                 commands.push(Command::ToggleList);
             }
