@@ -1,5 +1,5 @@
 //! Speed of the CPU lane's kernels on this machine, without a model: `cargo run --release -p onebit-engine --example lane_speed --
-//! [--threads N] [--tokens N] [--isa avx512-vnni|avx2|portable] [--rows M] [--cols K] [--megabytes N] [FORMAT ...]`.
+//! [--threads N] [--tokens N] [--isa avx512-vnni|avx-vnni|avx2|portable] [--rows M] [--cols K] [--megabytes N] [FORMAT ...]`.
 //!
 //! Decode is bound by reading, so it is given in GB/s of weights and as a share of the read ceiling of the same run; prefill is
 //! bound by arithmetic, so it is given in GMAC/s and as a share of what the byte dot instruction reaches in registers (the Q formats

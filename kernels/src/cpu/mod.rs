@@ -1,4 +1,4 @@
-//! Inner loops for CPUs, each written once over [`simd::Simd`] (sixteen lanes) and compiled for AVX-512 VNNI, AVX2 and plain
+//! Inner loops for CPUs, each written once over [`simd::Simd`] (sixteen lanes) and compiled for AVX-512 VNNI, AVX-VNNI, AVX2 and plain
 //! Rust. Entry points are safe: they take an [`Isa`], which exists only for instruction sets this machine has, and check
 //! every slice before the loops run.
 //!
@@ -46,6 +46,9 @@ enum Kind {
     Amx,
     #[cfg(target_arch = "x86_64")]
     Avx512,
+    /// Everything of `Avx2`, and byte dot products.
+    #[cfg(target_arch = "x86_64")]
+    AvxVnni,
     #[cfg(target_arch = "x86_64")]
     Avx2,
     Portable,
@@ -54,7 +57,7 @@ enum Kind {
 impl Isa {
     /// The fastest instruction set of this machine.
     pub fn detect() -> Self {
-        Self::amx().or_else(Self::avx512).or_else(Self::avx2).unwrap_or(Self::portable())
+        Self::available().next().unwrap_or(Self::portable())
     }
 
     /// AVX-512 with VNNI, and AMX int8 where the system lets this process use it.
@@ -88,6 +91,15 @@ impl Isa {
             && is_x86_feature_detected!("avx512vnni")
         {
             return Some(Self(Kind::Avx512));
+        }
+        None
+    }
+
+    /// AVX2 as below, with AVX-VNNI.
+    pub fn avx_vnni() -> Option<Self> {
+        #[cfg(target_arch = "x86_64")]
+        if Self::avx2().is_some() && is_x86_feature_detected!("avxvnni") {
+            return Some(Self(Kind::AvxVnni));
         }
         None
     }
@@ -130,16 +142,20 @@ impl Isa {
 
     /// Everything this machine can run, fastest first.
     pub fn available() -> impl Iterator<Item = Self> {
-        [Self::amx(), Self::avx512(), Self::avx2(), Some(Self::portable())].into_iter().flatten()
+        [Self::amx(), Self::avx512(), Self::avx_vnni(), Self::avx2(), Some(Self::portable())]
+            .into_iter()
+            .flatten()
     }
 
-    /// `avx512-amx`, `avx512-vnni`, `avx2` or `portable`.
+    /// `avx512-amx`, `avx512-vnni`, `avx-vnni`, `avx2` or `portable`.
     pub fn name(self) -> &'static str {
         match self.0 {
             #[cfg(target_arch = "x86_64")]
             Kind::Amx => "avx512-amx",
             #[cfg(target_arch = "x86_64")]
             Kind::Avx512 => "avx512-vnni",
+            #[cfg(target_arch = "x86_64")]
+            Kind::AvxVnni => "avx-vnni",
             #[cfg(target_arch = "x86_64")]
             Kind::Avx2 => "avx2",
             Kind::Portable => "portable",
@@ -162,11 +178,20 @@ macro_rules! dispatch {
             // SAFETY: the caller promises the features and checked arguments.
             unsafe { $kernel::<$crate::cpu::avx2::Avx2>(arg) }
         }
+        #[cfg(target_arch = "x86_64")]
+        #[target_feature(enable = "avx2,fma,f16c,avxvnni")]
+        unsafe fn avx_vnni(arg: $ty) {
+            // SAFETY: the caller promises the features and checked arguments.
+            unsafe { $kernel::<$crate::cpu::avx2::AvxVnni>(arg) }
+        }
         let arg = $arg;
         match $isa.0 {
             #[cfg(target_arch = "x86_64")]
             // SAFETY: an `Isa` of this kind is only made after detecting these features; the arguments were checked above.
             $crate::cpu::Kind::Amx | $crate::cpu::Kind::Avx512 => unsafe { avx512(arg) },
+            #[cfg(target_arch = "x86_64")]
+            // SAFETY: as above.
+            $crate::cpu::Kind::AvxVnni => unsafe { avx_vnni(arg) },
             #[cfg(target_arch = "x86_64")]
             // SAFETY: as above.
             $crate::cpu::Kind::Avx2 => unsafe { avx2(arg) },

@@ -81,6 +81,7 @@ impl CpuLane {
         let (name, notice) = match isa.name() {
             "avx512-amx" => ("cpu-avx512-amx", None),
             "avx512-vnni" => ("cpu-avx512-vnni", Isa::amx_refused().then(|| AMX_REFUSED_NOTICE.to_owned())),
+            "avx-vnni" => ("cpu-avx-vnni", None),
             "avx2" => ("cpu-avx2", None),
             _ => ("cpu-portable", Some(PORTABLE_NOTICE.to_owned())),
         };

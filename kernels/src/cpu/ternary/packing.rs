@@ -140,19 +140,18 @@ const fn triple_trits() -> [[u8; 4]; 32] {
 }
 
 /// Code of four two-bit trits, [`NO_CODE`] where there is none.
-const SPARSE_CODES: [u8; 256] = codes(&SPARSE_TRITS, 32);
-const TRIPLE_CODES: [u8; 256] = codes(&TRIPLE_TRITS, 27);
+const SPARSE_CODES: [u8; 256] = codes();
 const NO_CODE: u8 = u8::MAX;
 
 const fn key(trits: [u8; 4]) -> usize {
     (trits[0] | trits[1] << 2 | trits[2] << 4 | trits[3] << 6) as usize
 }
 
-const fn codes(trits: &[[u8; 4]; 32], n: usize) -> [u8; 256] {
+const fn codes() -> [u8; 256] {
     let mut codes = [NO_CODE; 256];
     let mut code = 0;
-    while code < n {
-        codes[key(trits[code])] = code as u8;
+    while code < 32 {
+        codes[key(SPARSE_TRITS[code])] = code as u8;
         code += 1;
     }
     codes
@@ -185,7 +184,7 @@ impl Packing {
                 .all(|four| four.len() == 4 && four.iter().filter(|&&trit| trit == 0).count() == 1)
     }
 
-    /// Packs row `row` of a bundle that was all zeros before its first row; columns beyond `trits` hold anything.
+    /// Packs row `row` of a bundle; columns beyond `trits` hold anything.
     ///
     /// # Panics
     /// When [`Packing::can_hold`] says no, or the row does not fit the bundle.
@@ -202,16 +201,17 @@ impl Packing {
             Self::Sparse | Self::Triples => {
                 let segments = bundle.chunks_exact_mut(self.bundle_bytes(SEGMENT_COLS / BLOCK_COLS));
                 for (segment, trits) in segments.zip(trits.chunks(SEGMENT_COLS)) {
-                    let mut codes = [1u8; SEGMENT_COLS];
+                    // Trit + 1, behind the last column 1 for `NONE`.
+                    let mut codes = [1u8; SEGMENT_COLS + 1];
                     for (code, trit) in codes.iter_mut().zip(trits) {
                         *code = (trit + 1).cast_unsigned();
                     }
-                    for slot in 0..self.slots() {
-                        let columns = self.columns(slot);
-                        let four = columns.map(|col| codes.get(usize::from(col)).copied().unwrap_or(1));
-                        let inside = usize::from(columns[0]) < trits.len();
-                        set_slot(segment, row, slot, if inside { self.code(four) } else { 0 });
-                    }
+                    let slots = if self == Self::Triples {
+                        triple_slots(&codes)
+                    } else {
+                        sparse_slots(&codes, trits.len())
+                    };
+                    write_words(segment, row, &slots);
                 }
             }
         }
@@ -266,13 +266,28 @@ impl Packing {
             _ => &SPARSE_TRITS,
         }
     }
+}
 
-    fn code(self, trits: [u8; 4]) -> u8 {
-        let codes = if self == Self::Triples { &TRIPLE_CODES } else { &SPARSE_CODES };
-        let code = codes[key(trits)];
-        assert!(code != NO_CODE, "four columns with exactly one zero");
-        code
+/// Codes of a segment, a step more than there are whole ones.
+type Slots = [u8; TRIPLE_SLOTS.next_multiple_of(STEP_SLOTS)];
+
+fn triple_slots(codes: &[u8; SEGMENT_COLS + 1]) -> Slots {
+    let mut slots = [0; _];
+    for (slot, columns) in slots.iter_mut().zip(&COLUMNS) {
+        let [first, second, third] = [0, 1, 2].map(|i| codes[usize::from(columns[i]).min(SEGMENT_COLS)]);
+        *slot = first + 3 * second + 9 * third;
     }
+    slots
+}
+
+/// Slots beyond `cols` hold code 0.
+fn sparse_slots(codes: &[u8; SEGMENT_COLS + 1], cols: usize) -> Slots {
+    let mut slots = [0; _];
+    for (slot, &four) in slots.iter_mut().zip(codes.as_chunks::<4>().0).take(cols.div_ceil(4)) {
+        *slot = SPARSE_CODES[key(four)];
+        assert!(*slot != NO_CODE, "four columns with exactly one zero");
+    }
+    slots
 }
 
 /// Four bytes: column `4 p + t` in bits `2 p` of byte `t`. Four codes at a time: a code is at most 2, so no shift leaves its byte.
@@ -291,20 +306,15 @@ fn word_at(row: usize, vector: usize) -> usize {
     vector * VECTOR_BYTES + 2 * (2 * (row % 16) + row / 16)
 }
 
-fn or_word(segment: &mut [u8], row: usize, vector: usize, bits: u16) {
-    let at = word_at(row, vector);
-    for (byte, bits) in segment[at..at + 2].iter_mut().zip(bits.to_le_bytes()) {
-        *byte |= bits;
-    }
-}
-
-fn set_slot(segment: &mut [u8], row: usize, slot: usize, code: u8) {
-    let (vector, i) = (slot / STEP_SLOTS * STEP_VECTORS, slot % STEP_SLOTS);
-    if i < STEP_SLOTS - 1 {
-        return or_word(segment, row, vector + i / 3, u16::from(code) << (5 * (i % 3)));
-    }
-    for bit in 0..STEP_VECTORS {
-        or_word(segment, row, vector + bit, u16::from(code >> (4 - bit) & 1) << 15);
+/// Writes the words of a row.
+fn write_words(segment: &mut [u8], row: usize, slots: &Slots) {
+    let (steps, _) = slots.as_chunks::<STEP_SLOTS>();
+    for vector in 0..segment.len() / VECTOR_BYTES {
+        let (step, i) = (&steps[vector / STEP_VECTORS], vector % STEP_VECTORS);
+        let direct = [0, 1, 2].map(|code| u16::from(step[3 * i + code]) << (5 * code));
+        let carried = u16::from(step[STEP_SLOTS - 1] >> (STEP_VECTORS - 1 - i) & 1) << 15;
+        let at = word_at(row, vector);
+        segment[at..at + 2].copy_from_slice(&(direct[0] | direct[1] | direct[2] | carried).to_le_bytes());
     }
 }
 
