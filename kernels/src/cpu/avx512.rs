@@ -144,8 +144,7 @@ impl Words for Avx512 {
         fn wstore(to: *mut u8, x: __m512i) -> () { _mm512_storeu_si512(to.cast(), x) }
         fn wadd(a: __m512i, b: __m512i) -> __m512i { _mm512_add_epi16(a, b) }
         fn wpick(table: __m512i, index: __m512i) -> __m512i { _mm512_permutexvar_epi16(index, table) }
-        // A multiplication, because on some processors shifts share their units with the permutations.
-        fn wshr5(x: __m512i) -> __m512i { _mm512_mulhi_epu16(x, _mm512_set1_epi16(1 << 11)) }
+        fn wshr5(x: __m512i) -> __m512i { _mm512_srli_epi16::<5>(x) }
         fn wcarry(into: __m512i, from: __m512i) -> __m512i { _mm512_shldi_epi16::<1>(into, from) }
         fn wsplit(x: __m512i) -> [__m512i; 2] {
             [_mm512_srai_epi32::<16>(_mm512_slli_epi32::<16>(x)), _mm512_srai_epi32::<16>(x)]
