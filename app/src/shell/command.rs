@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use super::{Page, Part};
-use crate::chat::Choice;
+use crate::chat::{ChatCommand, Choice};
 use crate::settings::Change;
 use crate::store::ChatId;
 
@@ -24,8 +24,8 @@ pub enum Command {
     Send(String),
     /// Stop the running answer.
     Stop,
-    /// Ask again after a failure.
-    Retry,
+    /// Something inside the conversation shown.
+    InChat(ChatCommand),
     /// Ask for a new title.
     AskRename(ChatId),
     /// Ask whether to delete.

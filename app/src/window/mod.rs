@@ -1,6 +1,7 @@
 //! The window: opens it over the real engine and the user's chats, ends it on SIGTERM, and shows the one that runs already instead of
 //! opening a second.
 
+mod conversing;
 mod desktop;
 mod dialogs;
 mod opener;
@@ -70,11 +71,8 @@ pub fn run(folders: &Folders) -> anyhow::Result<()> {
     let mut controller = controller.with_settings(preferences.settings.clone());
     controller.take_early(remembered.others);
     if let Some(err) = alone {
-        controller.notify(Notice {
-            severity: Severity::Warning,
-            title: "A second start will not find this window".to_owned(),
-            detail: err.to_string(),
-        });
+        let title = "A second start will not find this window";
+        controller.notify(Notice::new(Severity::Warning, title, &err.to_string()));
     }
     let icon = eframe::icon_data::from_png_bytes(include_bytes!("../../../assets/icons/onebit-128.png"))
         .context("the built-in icon could not be read")?;
