@@ -224,6 +224,11 @@ impl Conversation {
 }
 
 impl Answer {
+    /// When it was asked for.
+    pub fn begun(&self) -> Instant {
+        self.begun
+    }
+
     /// Whether Stop was asked for.
     pub fn stopping(&self) -> bool {
         self.stopping

@@ -5,6 +5,7 @@ mod arrival;
 pub mod backend;
 mod clock;
 mod conversation;
+mod ended;
 mod library;
 mod shelf;
 
@@ -21,6 +22,7 @@ pub use arrival::{Notice, Severity};
 pub use backend::{Backend, Engine, EngineBackend, Waker};
 pub use clock::Age;
 pub use conversation::{Answer, Conversation, Stage, rate_tok_per_sec};
+pub use ended::Ended;
 pub use library::Library;
 pub use shelf::{Change, Choice, Listing, Loadings, Refusal, Shelf, label};
 
@@ -32,6 +34,7 @@ const TITLE_CHARS: usize = 60;
 /// Joins engine and store.
 pub struct Controller {
     backend: Box<dyn Backend>,
+    waker: Waker,
     store: Store,
     outbox: VecDeque<Write>,
     questions: VecDeque<Query>,
@@ -41,6 +44,7 @@ pub struct Controller {
     opening: Option<ChatId>,
     saving: Option<Saving>,
     notices: VecDeque<Notice>,
+    ended: VecDeque<Ended>,
     states: HashMap<String, Option<String>>,
     utc_offset: Option<Receiver<Option<i64>>>,
     utc_offset_secs: i64,
@@ -66,12 +70,19 @@ impl Controller {
             opening: None,
             saving: None,
             notices: VecDeque::new(),
+            ended: VecDeque::new(),
             states: HashMap::new(),
-            utc_offset: Some(ask_utc_offset(waker)),
+            utc_offset: Some(ask_utc_offset(Arc::clone(&waker))),
+            waker,
             utc_offset_secs: 0,
             library,
             shelf,
         }
+    }
+
+    /// What is called when something has arrived.
+    pub fn waker(&self) -> Waker {
+        Arc::clone(&self.waker)
     }
 
     /// Takes events of the store that came before this controller.
@@ -91,13 +102,24 @@ impl Controller {
             self.engine = self.backend.engine();
             self.model_changed(change);
         }
+        if let Some(problem) = self.shelf.lost.take() {
+            self.notify(Notice {
+                severity: Severity::Warning,
+                title: "The model of the last run is gone".to_owned(),
+                detail: format!("{problem}. Another one is loaded instead."),
+            });
+        }
         self.submit_waiting();
         let mut more = false;
         let mut writes = Vec::new();
         for conversation in self.conversations.values_mut() {
+            let begun = conversation.answer.as_ref().map(Answer::begun);
             let (new, unfinished) = conversation.drain(deadline);
             writes.extend(new);
             more |= unfinished;
+            if let Some(begun) = begun.filter(|_| conversation.answer.is_none()) {
+                self.ended.extend(Ended::of(conversation, begun));
+            }
         }
         self.write_all(writes);
         more |= self.drain_store(deadline);

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use crate::chat::Choice;
 use crate::store::ChatId;
 use crate::theme::Appearance;
+use crate::window::Closing;
 
 /// A command.
 #[derive(Debug, Clone, PartialEq)]
@@ -23,6 +24,8 @@ pub enum Command {
     Send(String),
     /// Stop the running answer.
     Stop,
+    /// Stop the running answers of all chats.
+    StopAll,
     /// Ask again after a failure.
     Retry,
     /// Ask for a new title.
@@ -47,4 +50,10 @@ pub enum Command {
     SetAppearance(Appearance),
     /// Show or hide the list of chats where it is a sheet.
     ToggleList,
+    /// Take the window away; the app stays in the tray.
+    HideWindow,
+    /// End the app.
+    Quit,
+    /// From now on closing the window does this; does it at once.
+    CloseAs(Closing),
 }

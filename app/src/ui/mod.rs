@@ -19,7 +19,7 @@ use eframe::egui::{
 use crate::theme::{self, Text};
 
 pub use button::{Button, IconButton, Kind, Size};
-pub use dialog::{Answer, Confirm, dialog};
+pub use dialog::{Answer, Confirm, choice, dialog};
 pub use field::{Field, text_field};
 pub use gauge::{bar, busy_ring, dot, gauge, level_color};
 pub use label::{icon, icon_filled, label, paint_centered, paragraph};

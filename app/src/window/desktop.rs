@@ -1,22 +1,24 @@
 //! The application behind the window: takes what has arrived, draws the page, carries out commands. The only place where commands
 //! act.
 
-use std::sync::Arc;
 use std::time::Duration;
 
-use eframe::egui::{self, Context, Id, LayerId, OpenUrl, Order, Ui, ViewportCommand};
+use eframe::egui::{self, Context, Id, LayerId, OpenUrl, Order, Ui};
 
 use super::dialogs::{self, Outcome, Question};
+use super::life::Life;
+use super::outside::Outside;
 use super::picker::Picker;
-use crate::chat::{Controller, LAST_MODEL, Severity, Waker};
+use super::presence::CLOSING;
+use crate::chat::{Controller, LAST_MODEL, Severity};
 use crate::panes::chat::{ChatPane, message_id, search_id};
 use crate::shell::{self, Command, Metrics, STATUS};
+use crate::store::Saving;
 use crate::store::state::DRAFT;
 use crate::theme::{self, Appearance, Text, icons};
+use crate::tray::Face;
 use crate::ui::{self, Toast, Toasts};
 
-/// Time for taking what has arrived, in one pass.
-const PUMP_BUDGET: Duration = Duration::from_millis(5);
 /// How long a size or a draft must stay the same before it is remembered.
 const SETTLE_SECS: f64 = 1.0;
 /// Name under which the theme is remembered.
@@ -30,11 +32,20 @@ pub struct Desktop {
     pub controller: Controller,
     /// The chat page.
     pub chat: ChatPane,
+    /// Whether there is a window, and what closing it does.
+    pub life: Life,
+    /// What there is besides the window.
+    pub(super) outside: Outside,
+    /// What the tray was shown last.
+    pub(super) face: Face,
+    /// Context of the window, or of the last one.
+    pub(super) ctx: Context,
+    /// Whether the window has the keyboard.
+    pub(super) focused: bool,
+    pub(super) question: Option<Question>,
     appearance: Appearance,
-    question: Option<Question>,
     toasts: Toasts,
     picker: Picker,
-    waker: Waker,
     restored: bool,
     focus: Option<Id>,
     size: Settling,
@@ -69,26 +80,76 @@ impl Settling {
 }
 
 impl Desktop {
-    /// Sets the look up and begins with what the store remembers.
-    pub fn new(ctx: &Context, mut controller: Controller) -> Self {
-        theme::install(ctx);
-        for name in [DRAFT, APPEARANCE, LAST_MODEL] {
+    /// Begins with what the store remembers.
+    pub fn without_window(mut controller: Controller, outside: Outside) -> Self {
+        for name in [DRAFT, APPEARANCE, LAST_MODEL, CLOSING] {
             controller.recall(name);
         }
-        let for_waker = ctx.clone();
         Self {
             controller,
             chat: ChatPane::default(),
-            appearance: Appearance::System,
+            life: Life::new(),
+            outside,
+            face: Face::default(),
+            ctx: Context::default(),
+            focused: false,
             question: None,
+            appearance: Appearance::System,
             toasts: Toasts::default(),
             picker: Picker::default(),
-            waker: Arc::new(move || for_waker.request_repaint()),
             restored: false,
             focus: Some(message_id()),
             size: Settling::default(),
             draft: Settling::default(),
         }
+    }
+
+    /// Takes a window into use.
+    pub fn enter(&mut self, ctx: &Context) {
+        theme::install(ctx);
+        theme::choose(ctx, self.appearance);
+        self.ctx = ctx.clone();
+        self.focus = Some(message_id());
+        self.outside.vitals.set_open(true);
+    }
+
+    /// Size of the last window, once there was one.
+    pub fn size(&self) -> Option<[f32; 2]> {
+        super::parse_size(&self.size.now)
+    }
+
+    /// The window is gone.
+    pub fn leave(&mut self) {
+        self.life.window_gone();
+        // What the window held is freed.
+        self.ctx = Context::default();
+        self.focused = false;
+        self.question = None;
+        self.outside.vitals.set_open(false);
+        self.remember_now();
+    }
+
+    /// Saves and ends; says whether everything reached the disk. Waits for the disk.
+    pub fn end(mut self) -> Saving {
+        self.remember_now();
+        self.controller.close()
+    }
+
+    /// Remembers draft and size without waiting for them to settle.
+    fn remember_now(&mut self) {
+        if self.restored {
+            self.draft.saved.clone_from(&self.chat.draft);
+            self.controller.remember(DRAFT, &self.chat.draft);
+        }
+        if !self.size.now.is_empty() {
+            self.controller.remember(WINDOW_SIZE, &self.size.now);
+        }
+    }
+
+    /// Carries a command out that came from outside the window.
+    pub(super) fn act_outside(&mut self, command: Command) {
+        let ctx = self.ctx.clone();
+        self.act(&ctx, command);
     }
 
     /// Switches the theme and remembers it.
@@ -179,6 +240,7 @@ impl Desktop {
                 self.focus = Some(message_id());
             }
             Command::Stop => self.controller.stop(),
+            Command::StopAll => self.controller.stop_all(),
             Command::Retry => self.controller.retry(),
             Command::AskRename(chat) => {
                 let title = self.title(chat);
@@ -202,6 +264,9 @@ impl Desktop {
                 self.focus = Some(message_id());
             }
             Command::ToggleList => self.chat.list_open = !self.chat.list_open,
+            Command::HideWindow => self.hide_window(),
+            Command::Quit => self.quit(),
+            Command::CloseAs(closing) => self.close_as(closing),
         }
     }
 
@@ -212,7 +277,7 @@ impl Desktop {
     }
 
     fn pick_file(&mut self) {
-        if let Err(err) = self.picker.open(Arc::clone(&self.waker)) {
+        if let Err(err) = self.picker.open(self.controller.waker()) {
             self.toasts.add(Toast {
                 glyph: icons::X_CIRCLE,
                 tone: ui::ToastTone::Danger,
@@ -262,9 +327,12 @@ fn drop_hint(ctx: &Context) {
 impl eframe::App for Desktop {
     /// Runs also while the window is hidden.
     fn logic(&mut self, ctx: &Context, _frame: &mut eframe::Frame) {
-        if self.controller.pump(PUMP_BUDGET) {
+        self.outside.vitals.count_pass();
+        self.focused = ctx.input(|input| input.viewport().focused.unwrap_or(true));
+        if self.attend() {
             ctx.request_repaint();
         }
+        self.take_close_request(ctx);
         self.restore(ctx);
         self.take_notices();
         self.take_files(ctx);
@@ -273,6 +341,7 @@ impl eframe::App for Desktop {
 
     fn ui(&mut self, ui: &mut Ui, _frame: &mut eframe::Frame) {
         let ctx = ui.ctx().clone();
+        theme::glyphs::begin_pass(&ctx);
         let metrics = Metrics::of(ui.max_rect().size());
         let mut commands = Vec::new();
         self.chat.covered = self.question.is_some();
@@ -285,13 +354,7 @@ impl eframe::App for Desktop {
         if let Some(id) = self.focus.take_if(|_| self.question.is_none()) {
             ctx.memory_mut(|memory| memory.request_focus(id));
         }
-    }
-
-    fn on_exit(&mut self) {
-        if self.restored {
-            self.controller.remember(DRAFT, &self.chat.draft);
-        }
-        self.controller.remember(WINDOW_SIZE, &self.size.now);
+        theme::glyphs::end_pass(&ctx);
     }
 
     fn persist_egui_memory(&self) -> bool {
@@ -301,11 +364,4 @@ impl eframe::App for Desktop {
     fn clear_color(&self, visuals: &egui::Visuals) -> [f32; 4] {
         visuals.panel_fill.to_normalized_gamma_f32()
     }
-}
-
-/// Brings the window to the front.
-pub fn raise(ctx: &Context) {
-    ctx.send_viewport_cmd(ViewportCommand::Minimized(false));
-    ctx.send_viewport_cmd(ViewportCommand::Focus);
-    ctx.request_repaint();
 }

@@ -3,5 +3,6 @@
 mod chatting;
 mod layout;
 mod models;
+mod presence;
 mod script;
 mod starter;

@@ -36,6 +36,12 @@ pub struct View {
 }
 
 impl View {
+    /// Forgets galleys, which belong to another font atlas, and keeps the height.
+    pub fn forget_galleys(&mut self) {
+        self.rendered = Rendered::default();
+        self.bubble = None;
+    }
+
     /// Lays the message out and gives its height.
     pub fn measure(&mut self, ui: &Ui, message: &Message, width: f32) -> f32 {
         let height = match message.role {

@@ -30,6 +30,8 @@ pub struct Transcript {
     viewport_height: f32,
     at_end: bool,
     to_end: bool,
+    /// The font atlas that the views point into, see [`theme::glyphs`].
+    atlas: u64,
     /// Messages laid out in the last pass, for tests.
     pub laid_out: usize,
 }
@@ -55,6 +57,11 @@ impl Transcript {
         let messages = &conversation.messages;
         self.views.retain(|id, _| messages.iter().any(|message| message.id == *id));
         self.viewport_height = rect.height();
+        let atlas = theme::glyphs::generation(ui.ctx());
+        let other_atlas = std::mem::replace(&mut self.atlas, atlas) != atlas;
+        if other_atlas {
+            self.views.values_mut().for_each(View::forget_galleys);
+        }
         let shift = self.measure(ui, conversation, width);
         let mut area = ScrollArea::vertical()
             .id_salt(("messages", conversation.chat.id.0))
@@ -63,7 +70,8 @@ impl Transcript {
         // At the end the view follows the text in the same pass; sticking alone would lag by one.
         if std::mem::take(&mut self.to_end) || self.at_end {
             area = area.vertical_scroll_offset((self.total(messages, width) - rect.height()).max(0.0));
-        } else if shift != 0.0 {
+        } else if shift != 0.0 || other_atlas {
+            // A new window does not know the place.
             area = area.vertical_scroll_offset((self.offset + shift).max(0.0));
         }
         let output = ui
