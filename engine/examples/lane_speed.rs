@@ -2,7 +2,8 @@
 //! [--threads N] [--isa avx512-vnni|avx2|portable] [--rows M] [--cols K] [--megabytes N] [FORMAT ...]`.
 //!
 //! Decode is bound by reading, so it is given in GB/s of weights and as a share of the read ceiling of the same run; prefill is
-//! bound by arithmetic, so it is given in GMAC/s. Weights are used in turn and are together much larger than the
+//! bound by arithmetic, so it is given in GMAC/s and as a share of what the byte dot instruction reaches in registers (the Q formats
+//! multiply 16-bit activations, so half of that is their limit). Weights are used in turn and are together much larger than the
 //! caches; every figure is the tenth percentile of the repetitions.
 
 #![expect(clippy::print_stdout, reason = "a table for the person who runs it")]
@@ -16,11 +17,12 @@ use onebit_engine::lane::{
 };
 use onebit_engine::model::{TensorType, TensorView};
 use onebit_engine::quant::{halo, legacy, tq2_0};
+use onebit_kernels::cpu::peak;
 
 /// There is one answer to a failure: say it and stop.
 type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
 
-const PREFILL_TOKENS: usize = 96;
+const PREFILL_TOKENS: usize = 512;
 
 struct Options {
     threads: usize,
@@ -60,13 +62,34 @@ fn options() -> Result<Options> {
     Ok(options)
 }
 
+/// What all threads of this machine reach without a matrix product around it.
+#[derive(Clone, Copy)]
+struct Limits {
+    /// GB/s of reading.
+    read: f64,
+    /// GMAC/s of bytes in registers.
+    products: f64,
+}
+
+/// Of one thread.
+fn products_per_sec(isa: Isa) -> f64 {
+    let mut best = 0.0f64;
+    for _ in 0..20 {
+        let start = Instant::now();
+        let (products, witness) = peak::multiply(isa, 200_000);
+        std::hint::black_box(witness);
+        best = best.max(products as f64 / start.elapsed().as_secs_f64());
+    }
+    best
+}
+
 fn main() -> Result<()> {
     let options = options()?;
     let speeds = ceiling::measure(options.threads, 512 << 20, Duration::from_millis(700))?;
     for speed in speeds {
         println!("read, {} streams a thread: {:6.1} GB/s", speed.streams, speed.gb_per_sec);
     }
-    let ceiling = ceiling::best(&speeds);
+    let read = ceiling::best(&speeds);
     let mut lane = CpuLane::open_with(options.threads, options.isa)?;
     println!(
         "{} with {} threads, [{}, {}]",
@@ -75,7 +98,9 @@ fn main() -> Result<()> {
         options.rows,
         options.cols
     );
-    println!("{:<22} {:>8} {:>8} {:>6} {:>6} {:>8}", "", "us", "GB/s", "%", "bits", "GMAC/s");
+    let limits = Limits { read, products: products_per_sec(options.isa) * lane.info().threads as f64 / 1e9 };
+    println!("byte products in registers: {:.0} GMAC/s", limits.products);
+    println!("{:<22} {:>8} {:>8} {:>6} {:>6} {:>8} {:>6}", "", "us", "GB/s", "%", "bits", "GMAC/s", "%");
     let wanted =
         |name: &str| options.formats.is_empty() || options.formats.iter().any(|format| format == name);
     for (ty, activation) in [
@@ -90,12 +115,12 @@ fn main() -> Result<()> {
         (TensorType::F32, Activation::Float),
     ] {
         if wanted(&format!("{ty:?}")) && options.cols.is_multiple_of(256) {
-            product(&mut lane, &options, ty, activation, ceiling)?;
+            product(&mut lane, &options, ty, activation, limits)?;
         }
     }
     if wanted("attention") {
         for dtype in [KvDtype::F16, KvDtype::Int8] {
-            attention(&mut lane, dtype, ceiling)?;
+            attention(&mut lane, dtype, limits)?;
         }
     }
     Ok(())
@@ -160,7 +185,7 @@ fn product(
     options: &Options,
     ty: TensorType,
     activation: Activation,
-    ceiling: f64,
+    limits: Limits,
 ) -> Result<()> {
     let first = upload(lane, options, ty)?;
     let bytes = lane.weight_bytes(first);
@@ -182,14 +207,16 @@ fn product(
     let (decode, prefill) = (run(1)?, run(PREFILL_TOKENS)?);
     let weights_in_matrix = (options.rows * options.cols) as f64;
     let gb_per_sec = bytes as f64 / decode / 1e9;
+    let gmac_per_sec = weights_in_matrix * PREFILL_TOKENS as f64 / prefill / 1e9;
     println!(
-        "{:<22} {:8.1} {:8.2} {:6.1} {:6.3} {:8.1}",
+        "{:<22} {:8.1} {:8.2} {:6.1} {:6.3} {:8.1} {:6.1}",
         format!("{ty:?} {activation:?}"),
         decode * 1e6,
         gb_per_sec,
-        100.0 * gb_per_sec / ceiling,
+        100.0 * gb_per_sec / limits.read,
         8.0 * bytes as f64 / weights_in_matrix,
-        weights_in_matrix * PREFILL_TOKENS as f64 / prefill / 1e9
+        gmac_per_sec,
+        100.0 * gmac_per_sec / limits.products
     );
     lane.free_weights(&weights);
     lane.free_bufs(&[x, out]);
@@ -197,7 +224,7 @@ fn product(
 }
 
 /// BitNet 2B-4T heads: one token at several depths, and a prefill chunk.
-fn attention(lane: &mut CpuLane, dtype: KvDtype, ceiling: f64) -> Result<()> {
+fn attention(lane: &mut CpuLane, dtype: KvDtype, limits: Limits) -> Result<()> {
     let (n_kv_heads, group, head_dim, positions) = (5, 4, 128, 4096);
     let n_heads = n_kv_heads * group;
     // Several layers, so that a pass does not stay in cache.
@@ -227,17 +254,21 @@ fn attention(lane: &mut CpuLane, dtype: KvDtype, ceiling: f64) -> Result<()> {
             format!("attend {dtype:?} @{depth}"),
             seconds * 1e6,
             gb_per_sec,
-            100.0 * gb_per_sec / ceiling
+            100.0 * gb_per_sec / limits.read
         );
     }
-    let seconds = time(|_| Ok(lane.attend(Attend { kv, layer: 0, q, out, n_heads, rows: &rows[..64] })?))?;
-    let products = 64.0 * 65.0 * (n_heads * head_dim) as f64;
-    println!(
-        "{:<22} {:8.1} {:>30.1}",
-        format!("attend {dtype:?} 64 rows"),
-        seconds * 1e6,
-        products / seconds / 1e9
-    );
+    for first in [0, positions - 512] {
+        let seconds = time(|_| {
+            Ok(lane.attend(Attend { kv, layer: 0, q, out, n_heads, rows: &rows[first..first + 512] })?)
+        })?;
+        let products = 512.0 * (2 * first + 513) as f64 * (n_heads * head_dim) as f64;
+        println!(
+            "{:<22} {:8.1} {:>30.1}",
+            format!("attend {dtype:?} 512@{first}"),
+            seconds * 1e6,
+            products / seconds / 1e9
+        );
+    }
     lane.kv_close(kv);
     lane.free_bufs(&[k, q, out]);
     Ok(())

@@ -64,6 +64,7 @@ pub fn lane(name: &str) -> String {
         "" => return device,
         "avx2" => "AVX2".to_owned(),
         "avx512" => "AVX-512".to_owned(),
+        "avx512amx" => "AVX-512 AMX".to_owned(),
         "avx512vnni" | "vnni" => "AVX-512 VNNI".to_owned(),
         _ => isa.to_owned(),
     };
@@ -99,6 +100,7 @@ mod tests {
     #[test]
     fn lanes_are_named_for_people() {
         assert_eq!(lane("cpu-avx512-vnni"), "CPU · AVX-512 VNNI");
+        assert_eq!(lane("cpu-avx512-amx"), "CPU · AVX-512 AMX");
         assert_eq!(lane("cpu-avx2"), "CPU · AVX2");
         assert_eq!(lane("reference"), "Reference");
         assert_eq!(device("cpu-avx2"), "CPU");

@@ -36,7 +36,7 @@ pub const PAGE_POSITIONS: usize = 64;
 /// What a lane says about itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LaneInfo {
-    /// `reference`, `cpu-avx512-vnni`, `cpu-avx2`, `cpu-portable`.
+    /// `reference`, `cpu-avx512-amx`, `cpu-avx512-vnni`, `cpu-avx2`, `cpu-portable`.
     pub name: &'static str,
     /// Worker threads, the engine thread included.
     pub threads: usize,

@@ -57,6 +57,28 @@ unsafe fn trits(sum: __m256i, codes: __m256i, x: [__m256i; 4]) -> __m256i {
     }
 }
 
+/// See [`Simd::split_planes`].
+#[inline(always)]
+unsafe fn split_planes(x: __m256i) -> (__m256i, __m256i) {
+    // SAFETY: registers only; the caller promises AVX2.
+    unsafe {
+        let high = _mm256_srai_epi32::<8>(_mm256_add_epi32(x, _mm256_set1_epi32(128)));
+        let low = _mm256_sub_epi32(x, _mm256_slli_epi32::<8>(high));
+        (high, _mm256_max_epi32(low, _mm256_set1_epi32(-127)))
+    }
+}
+
+/// See [`Simd::widen`].
+#[inline(always)]
+unsafe fn widen(codes: __m256i, offset: i16) -> (__m256i, __m256i) {
+    // SAFETY: registers only; the caller promises AVX2.
+    unsafe {
+        let offset = _mm256_set1_epi16(offset);
+        let even = _mm256_and_si256(codes, _mm256_set1_epi16(255));
+        (_mm256_sub_epi16(even, offset), _mm256_sub_epi16(_mm256_srli_epi16::<8>(codes), offset))
+    }
+}
+
 impl Simd for Avx2 {
     type F = F;
     type I = I;
@@ -111,6 +133,7 @@ impl Simd for Avx2 {
 
         fn isplat(x: i32) -> I { [_mm256_set1_epi32(x); 2] }
         fn iadd(a: I, b: I) -> I { [_mm256_add_epi32(a[0], b[0]), _mm256_add_epi32(a[1], b[1])] }
+        fn iload(from: *const i32) -> I { [_mm256_loadu_si256(from.cast()), _mm256_loadu_si256(from.add(8).cast())] }
         fn istore(to: *mut i32, x: I) -> () {{
             _mm256_storeu_si256(to.cast(), x[0]);
             _mm256_storeu_si256(to.add(8).cast(), x[1]);
@@ -130,13 +153,43 @@ impl Simd for Avx2 {
                 _mm256_castsi256_ps(_mm256_slli_epi32::<23>(_mm256_add_epi32(n[1], bias))),
             ]
         }}
+        fn join_planes(high: I, low: I) -> I {
+            [
+                _mm256_add_epi32(_mm256_slli_epi32::<8>(high[0]), low[0]),
+                _mm256_add_epi32(_mm256_slli_epi32::<8>(high[1]), low[1]),
+            ]
+        }
+        fn split_planes(x: I) -> (I, I) {{
+            let (first, second) = (split_planes(x[0]), split_planes(x[1]));
+            ([first.0, second.0], [first.1, second.1])
+        }}
+        fn store_words(to: *mut i16, x: I) -> () {{
+            let first = _mm256_shuffle_epi32::<0b11_01_10_00>(x[0]);
+            let second = _mm256_shuffle_epi32::<0b11_01_10_00>(x[1]);
+            let words = _mm256_permute4x64_epi64::<0b11_01_10_00>(_mm256_packs_epi32(first, second));
+            _mm256_storeu_si256(to.cast(), words)
+        }}
         fn store_low_bytes(to: *mut i8, x: I) -> () {{
             let words = _mm256_permute4x64_epi64::<0b11_01_10_00>(_mm256_packs_epi32(x[0], x[1]));
             let bytes = _mm_packs_epi16(_mm256_castsi256_si128(words), _mm256_extracti128_si256::<1>(words));
             _mm_storeu_si128(to.cast(), bytes)
         }}
 
+        fn widen(codes: I, offset: i16) -> [I; 2] {{
+            let (first, second) = (widen(codes[0], offset), widen(codes[1], offset));
+            [[first.0, second.0], [first.1, second.1]]
+        }}
+        fn dot2(sum: I, w: I, x: I) -> I {
+            [
+                _mm256_add_epi32(sum[0], _mm256_madd_epi16(w[0], x[0])),
+                _mm256_add_epi32(sum[1], _mm256_madd_epi16(w[1], x[1])),
+            ]
+        }
         fn bload(from: *const u8) -> I { [_mm256_loadu_si256(from.cast()), _mm256_loadu_si256(from.add(32).cast())] }
+        fn bstore(to: *mut u8, x: I) -> () {{
+            _mm256_storeu_si256(to.cast(), x[0]);
+            _mm256_storeu_si256(to.add(32).cast(), x[1]);
+        }}
         fn splat4(from: *const i8) -> I { [_mm256_set1_epi32(from.cast::<i32>().read_unaligned()); 2] }
         fn bsplat(x: u8) -> I { [_mm256_set1_epi8(x.cast_signed()); 2] }
         fn band(a: I, b: I) -> I { [_mm256_and_si256(a[0], b[0]), _mm256_and_si256(a[1], b[1])] }

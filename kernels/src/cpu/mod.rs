@@ -8,6 +8,8 @@
 mod simd;
 
 #[cfg(target_arch = "x86_64")]
+mod amx;
+#[cfg(target_arch = "x86_64")]
 mod avx2;
 #[cfg(target_arch = "x86_64")]
 mod avx512;
@@ -16,9 +18,15 @@ mod portable;
 pub mod attention;
 pub mod blocks;
 pub mod dense;
+mod outputs;
+pub mod panel;
+pub mod peak;
 pub mod reading;
+pub mod rounding;
 pub mod rows;
 pub mod ternary;
+
+pub use outputs::Outputs;
 
 /// Output rows that share a vector.
 pub const GROUP_ROWS: usize = 16;
@@ -32,6 +40,9 @@ pub struct Isa(Kind);
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Kind {
+    /// Everything of `Avx512`, and matrix tiles.
+    #[cfg(target_arch = "x86_64")]
+    Amx,
     #[cfg(target_arch = "x86_64")]
     Avx512,
     #[cfg(target_arch = "x86_64")]
@@ -42,7 +53,29 @@ enum Kind {
 impl Isa {
     /// The fastest instruction set of this machine.
     pub fn detect() -> Self {
-        Self::avx512().or_else(Self::avx2).unwrap_or(Self::portable())
+        Self::amx().or_else(Self::avx512).or_else(Self::avx2).unwrap_or(Self::portable())
+    }
+
+    /// AVX-512 with VNNI, and AMX int8 where the system lets this process use it.
+    pub fn amx() -> Option<Self> {
+        #[cfg(target_arch = "x86_64")]
+        if Self::avx512().is_some() && amx::granted() {
+            return Some(Self(Kind::Amx));
+        }
+        None
+    }
+
+    /// Whether the processor has AMX int8 that the system does not let this process use.
+    pub fn amx_refused() -> bool {
+        #[cfg(target_arch = "x86_64")]
+        return amx::present() && !amx::granted();
+        #[cfg(not(target_arch = "x86_64"))]
+        false
+    }
+
+    #[cfg(target_arch = "x86_64")]
+    fn has_tiles(self) -> bool {
+        self.0 == Kind::Amx
     }
 
     /// AVX-512 F, BW, VL and VNNI.
@@ -77,12 +110,14 @@ impl Isa {
 
     /// Everything this machine can run, fastest first.
     pub fn available() -> impl Iterator<Item = Self> {
-        [Self::avx512(), Self::avx2(), Some(Self::portable())].into_iter().flatten()
+        [Self::amx(), Self::avx512(), Self::avx2(), Some(Self::portable())].into_iter().flatten()
     }
 
-    /// `avx512-vnni`, `avx2` or `portable`.
+    /// `avx512-amx`, `avx512-vnni`, `avx2` or `portable`.
     pub fn name(self) -> &'static str {
         match self.0 {
+            #[cfg(target_arch = "x86_64")]
+            Kind::Amx => "avx512-amx",
             #[cfg(target_arch = "x86_64")]
             Kind::Avx512 => "avx512-vnni",
             #[cfg(target_arch = "x86_64")]
@@ -111,7 +146,7 @@ macro_rules! dispatch {
         match $isa.0 {
             #[cfg(target_arch = "x86_64")]
             // SAFETY: an `Isa` of this kind is only made after detecting these features; the arguments were checked above.
-            $crate::cpu::Kind::Avx512 => unsafe { avx512(arg) },
+            $crate::cpu::Kind::Amx | $crate::cpu::Kind::Avx512 => unsafe { avx512(arg) },
             #[cfg(target_arch = "x86_64")]
             // SAFETY: as above.
             $crate::cpu::Kind::Avx2 => unsafe { avx2(arg) },

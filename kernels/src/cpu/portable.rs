@@ -123,6 +123,11 @@ impl Simd for Portable {
         std::array::from_fn(|i| a[i].wrapping_add(b[i]))
     }
     #[inline(always)]
+    unsafe fn iload(from: *const i32) -> I {
+        // SAFETY: the caller promises 16 readable integers.
+        unsafe { from.cast::<I>().read_unaligned() }
+    }
+    #[inline(always)]
     unsafe fn istore(to: *mut i32, x: I) {
         // SAFETY: the caller promises 16 writable integers.
         unsafe { to.cast::<I>().write_unaligned(x) }
@@ -140,11 +145,46 @@ impl Simd for Portable {
         n.map(|n| f32::from_bits((n.wrapping_add(127) << 23).cast_unsigned()))
     }
     #[inline(always)]
+    unsafe fn join_planes(high: I, low: I) -> I {
+        std::array::from_fn(|i| 256 * high[i] + low[i])
+    }
+    #[inline(always)]
+    unsafe fn split_planes(x: I) -> (I, I) {
+        let high = x.map(|x| (x + 128) >> 8);
+        (high, std::array::from_fn(|i| (x[i] - 256 * high[i]).max(-127)))
+    }
+    #[inline(always)]
+    unsafe fn store_words(to: *mut i16, x: I) {
+        let words: [i16; 16] = std::array::from_fn(|i| x[i - i % 4 + [0, 2, 1, 3][i % 4]] as i16);
+        // SAFETY: the caller promises 16 writable words.
+        unsafe { to.cast::<[i16; 16]>().write_unaligned(words) }
+    }
+    #[inline(always)]
     unsafe fn store_low_bytes(to: *mut i8, x: I) {
         // SAFETY: the caller promises 16 writable bytes.
         unsafe { to.cast::<[i8; 16]>().write_unaligned(x.map(|x| x as i8)) }
     }
 
+    #[inline(always)]
+    unsafe fn bstore(to: *mut u8, x: B) {
+        // SAFETY: the caller promises 64 writable bytes.
+        unsafe { to.cast::<B>().write_unaligned(x) }
+    }
+    #[inline(always)]
+    unsafe fn widen(codes: B, offset: i16) -> [B; 2] {
+        let word = |i: usize| (i16::from(codes[i]) - offset).to_le_bytes();
+        std::array::from_fn(|odd| std::array::from_fn(|i| word(i - i % 4 + i % 4 / 2 * 2 + odd)[i % 2]))
+    }
+    #[inline(always)]
+    unsafe fn dot2(mut sum: I, w: B, x: B) -> I {
+        for (lane, sum) in sum.iter_mut().enumerate() {
+            for t in [4 * lane, 4 * lane + 2] {
+                let word = |b: &B| i32::from(i16::from_le_bytes([b[t], b[t + 1]]));
+                *sum += word(&w) * word(&x);
+            }
+        }
+        sum
+    }
     #[inline(always)]
     unsafe fn bload(from: *const u8) -> B {
         // SAFETY: the caller promises 64 readable bytes.

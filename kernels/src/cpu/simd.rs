@@ -49,17 +49,28 @@ pub(crate) trait Simd {
     unsafe fn isplat(x: i32) -> Self::I;
     unsafe fn iadd(a: Self::I, b: Self::I) -> Self::I;
     /// 16 i32.
+    unsafe fn iload(from: *const i32) -> Self::I;
+    /// 16 i32.
     unsafe fn istore(to: *mut i32, x: Self::I);
     unsafe fn itof(x: Self::I) -> Self::F;
     /// Nearest integer, ties to even; unspecified outside i32.
     unsafe fn round(x: Self::F) -> Self::I;
     /// `2^n` for n in -126..=127.
     unsafe fn pow2(n: Self::I) -> Self::F;
+    /// `256 * high + low`.
+    unsafe fn join_planes(high: Self::I, low: Self::I) -> Self::I;
+    /// `(high, low)` with `256 * high + low` equal to `x`, or to `x + 1` where `low` would be -128; for x in -32639..=32639 both
+    /// lie within +-127.
+    unsafe fn split_planes(x: Self::I) -> (Self::I, Self::I);
+    /// The low 16 bits of each lane, the middle two of each four lanes swapped: the order of [`Simd::widen`].
+    unsafe fn store_words(to: *mut i16, x: Self::I);
     /// The low byte of each lane, 16 bytes.
     unsafe fn store_low_bytes(to: *mut i8, x: Self::I);
 
     /// 64 bytes.
     unsafe fn bload(from: *const u8) -> Self::B;
+    /// 64 bytes.
+    unsafe fn bstore(to: *mut u8, x: Self::B);
     /// 4 bytes, repeated sixteen times.
     unsafe fn splat4(from: *const i8) -> Self::B;
     unsafe fn bsplat(x: u8) -> Self::B;
@@ -74,6 +85,11 @@ pub(crate) trait Simd {
     unsafe fn dot4(sum: Self::I, codes: Self::B, x: Self::B) -> Self::I;
     /// As [`Simd::dot4`] with codes up to 255: adds the dot product of `code - 128 + SIGNED_BIAS`.
     unsafe fn dot4_signed(sum: Self::I, codes: Self::B, x: Self::B) -> Self::I;
+
+    /// 16-bit numbers `code - offset`: bytes 0 and 2 of each lane, then bytes 1 and 3.
+    unsafe fn widen(codes: Self::B, offset: i16) -> [Self::B; 2];
+    /// Adds to each lane the dot product of its two 16-bit `w` (at most 255 in magnitude) with its two 16-bit `x`.
+    unsafe fn dot2(sum: Self::I, w: Self::B, x: Self::B) -> Self::I;
 
     unsafe fn trits_zero() -> Self::Trits;
     /// Sixteen columns of a group: plane p of `codes` (bits 2p, 2p+1) holds columns `4 p ..`, to be multiplied with `x[p]`.
@@ -98,13 +114,18 @@ pub(crate) unsafe fn sum_lanes<S: Simd>(x: S::F) -> f32 {
     lanes[0]
 }
 
-/// Largest lane; NaN lanes are skipped.
+/// Largest lane; no lane may be NaN.
 #[inline(always)]
 pub(crate) unsafe fn max_lanes<S: Simd>(x: S::F) -> f32 {
     let mut lanes = [0.0f32; 16];
     // SAFETY: sixteen floats are stored to sixteen floats.
     unsafe { S::fstore(lanes.as_mut_ptr(), x) };
-    lanes.into_iter().fold(f32::NEG_INFINITY, f32::max)
+    for half in [8, 4, 2, 1] {
+        for i in 0..half {
+            lanes[i] = if lanes[i] > lanes[i + half] { lanes[i] } else { lanes[i + half] };
+        }
+    }
+    lanes[0]
 }
 
 /// `e^x`, relative error below 3e-7; saturates near 1.2e-38 and 2.1e38; NaN stays NaN.

@@ -71,7 +71,8 @@ impl CpuLane {
         let threads = if threads == 0 { threads::physical_cores() } else { threads };
         let pool = Pool::new(threads)?;
         let (name, notice) = match isa.name() {
-            "avx512-vnni" => ("cpu-avx512-vnni", None),
+            "avx512-amx" => ("cpu-avx512-amx", None),
+            "avx512-vnni" => ("cpu-avx512-vnni", Isa::amx_refused().then(|| AMX_REFUSED_NOTICE.to_owned())),
             "avx2" => ("cpu-avx2", None),
             _ => ("cpu-portable", Some(PORTABLE_NOTICE.to_owned())),
         };
@@ -132,6 +133,7 @@ enum Input {
     Gathered,
 }
 
+const AMX_REFUSED_NOTICE: &str = "this processor has matrix tiles (AMX), but the system does not let programs use them: prompts are read slower";
 const PORTABLE_NOTICE: &str =
     "this processor has no AVX2 (with FMA and F16C): the portable path runs, many times slower";
 

@@ -1,13 +1,14 @@
 //! Matrix products: which rounding of the input each matrix needs, how output rows are shared among threads, and how sums become
 //! f32 outputs. A unit of work is four groups of sixteen output rows: for one token they lie far apart, so that a thread reads
-//! four streams; for many tokens they are neighbours, so that they stay in cache.
+//! four streams. From [`PANEL_TOKENS`] on a unit is the neighbours that share a panel of expanded weights.
 
 #![expect(unsafe_code, reason = "threads write disjoint columns of the outputs")]
 
+use onebit_kernels::cpu::panel;
 use onebit_kernels::cpu::ternary::BLOCK_COLS;
-use onebit_kernels::cpu::{GROUP_ROWS, Isa, MAX_GROUPS, blocks, dense, ternary};
+use onebit_kernels::cpu::{GROUP_ROWS, Isa, MAX_GROUPS, Outputs, blocks, dense, ternary};
 
-use super::rounded::{PLANES, Rounded, Rounding};
+use super::rounded::{Rounded, Rounding};
 use super::threads::{Disjoint, Pool};
 use super::weights::{Blocks, Dense, Layout, Scales, Ternary, Weight};
 use crate::lane::Activation;
@@ -17,6 +18,8 @@ use crate::lane::activation::store_output;
 const CHUNK_ROWS: usize = 48;
 /// Sums of a unit.
 const UNIT_ROWS: usize = MAX_GROUPS * GROUP_ROWS;
+/// Tokens from which expanding the weights pays.
+const PANEL_TOKENS: usize = 9;
 /// Weight bytes worth a hand-over between threads.
 const GRAIN_BYTES: usize = 32 << 10;
 /// Matrices of one parallel pass.
@@ -31,12 +34,27 @@ pub(super) struct Matrix<'a> {
     pub(super) accumulate: bool,
 }
 
+impl Matrix<'_> {
+    /// The output as panels write it.
+    ///
+    /// # Safety
+    /// While the result is in use, no other thread uses the columns of the same groups.
+    unsafe fn outputs(&self) -> Outputs<'_> {
+        // SAFETY: the elements are those of `out`, which lives as long; the rest is the caller's promise.
+        unsafe {
+            Outputs::new(self.out.as_mut_ptr(), self.out.len(), self.weight.rows, self.scale, self.accumulate)
+        }
+    }
+}
+
 /// The input in the forms that matrices may need.
 pub(super) struct Inputs {
     row: Rounded,
     row_by_64: Rounded,
     by_64: Rounded,
     by_32: Rounded,
+    /// Of each thread.
+    panels: Vec<panel::Memory>,
 }
 
 impl Inputs {
@@ -46,6 +64,7 @@ impl Inputs {
             row_by_64: Rounded::new(Rounding::RowBy64),
             by_64: Rounded::new(Rounding::By64),
             by_32: Rounded::new(Rounding::By32),
+            panels: Vec::new(),
         }
     }
 
@@ -71,14 +90,18 @@ impl Inputs {
 /// How a matrix wants its input, `None` for f32.
 fn rounding(weight: &Weight, activation: Activation) -> Option<Rounding> {
     match (&weight.layout, activation) {
-        (Layout::Ternary(Ternary { scales: Scales::Rows(_), .. }), Activation::Int8PerRow) => {
-            Some(Rounding::Row)
-        }
-        (Layout::Ternary(_), Activation::Int8PerRow) => Some(Rounding::RowBy64),
-        (Layout::Ternary(_), Activation::Float) => Some(Rounding::By64),
+        (Layout::Ternary(weights), _) => Some(ternary_rounding(weights, activation)),
         (_, Activation::Int8PerRow) => panic!("{}: only ternary weights take int8 activations", weight.name),
         (Layout::Blocks(_), Activation::Float) => Some(Rounding::By32),
         (Layout::Dense(_) | Layout::Vector(_), Activation::Float) => None,
+    }
+}
+
+fn ternary_rounding(weights: &Ternary, activation: Activation) -> Rounding {
+    match (activation, &weights.scales) {
+        (Activation::Int8PerRow, Scales::Rows(_)) => Rounding::Row,
+        (Activation::Int8PerRow, Scales::Blocks(_)) => Rounding::RowBy64,
+        (Activation::Float, _) => Rounding::By64,
     }
 }
 
@@ -107,40 +130,158 @@ pub(super) fn multiply(
     assert_eq!(x.len(), tokens * cols, "input rows of {cols} columns");
     for kind in [Rounding::Row, Rounding::RowBy64, Rounding::By64, Rounding::By32] {
         if matrices.iter().flatten().any(|matrix| rounding(matrix.weight, activation) == Some(kind)) {
-            inputs.get_mut(kind).fill(isa, pool, tokens, cols, |r| &x[r * cols..(r + 1) * cols]);
+            inputs
+                .get_mut(kind)
+                .fill(isa, pool, tokens, cols, tokens >= PANEL_TOKENS, |r| &x[r * cols..(r + 1) * cols]);
         }
     }
+    let mut panels = std::mem::take(&mut inputs.panels);
+    panels.resize_with(pool.threads(), panel::Memory::default);
+    let memories = Disjoint::new(&mut panels);
     let product = Product { isa, x, tokens, cols, activation, inputs };
-    let units: usize = matrices.iter().flatten().map(|matrix| units(matrix.weight)).sum();
+    let units: usize = matrices.iter().flatten().map(|matrix| product.units(matrix.weight)).sum();
     let bytes: usize = matrices.iter().flatten().map(|matrix| matrix.weight.bytes()).sum();
     let grain = (GRAIN_BYTES * units).checked_div(bytes * tokens).unwrap_or(1).max(1);
-    pool.run(units, grain, |_, range| {
+    pool.run(units, grain, |thread, range| {
+        // SAFETY: a thread has its own memory.
+        let memory = &mut unsafe { memories.part(thread, 1) }[0];
         for unit in range {
             let mut unit = unit;
             for matrix in matrices.iter().flatten() {
                 assert_eq!(matrix.weight.cols, cols, "{}: input width", matrix.weight.name);
-                let n = units_of(matrix);
+                let n = product.units(matrix.weight);
                 if unit < n {
-                    product.unit(matrix, unit);
+                    if product.uses_panels(matrix.weight) {
+                        product.panel_unit(matrix, unit, memory);
+                    } else {
+                        product.unit(matrix, unit);
+                    }
                     break;
                 }
                 unit -= n;
             }
         }
     });
-}
-
-fn units(weight: &Weight) -> usize {
-    weight.groups().div_ceil(MAX_GROUPS)
-}
-
-fn units_of(matrix: &Matrix<'_>) -> usize {
-    units(matrix.weight)
+    inputs.panels = panels;
 }
 
 impl Product<'_> {
+    fn uses_panels(&self, weight: &Weight) -> bool {
+        self.tokens >= PANEL_TOKENS && matches!(weight.layout, Layout::Ternary(_) | Layout::Blocks(_))
+    }
+
+    fn units(&self, weight: &Weight) -> usize {
+        weight.groups().div_ceil(self.unit_groups(weight))
+    }
+
+    /// Groups of a unit.
+    fn unit_groups(&self, weight: &Weight) -> usize {
+        match weight.layout {
+            Layout::Ternary(_) if self.uses_panels(weight) => panel::PANEL_GROUPS,
+            Layout::Blocks(_) if self.uses_panels(weight) => blocks::panel::PANEL_GROUPS,
+            _ => MAX_GROUPS,
+        }
+    }
+
+    /// All tokens against the groups of a panel.
+    fn panel_unit(&self, matrix: &Matrix<'_>, unit: usize, memory: &mut panel::Memory) {
+        let most = self.unit_groups(matrix.weight);
+        let first_group = unit * most;
+        let groups = most.min(matrix.weight.groups() - first_group);
+        // SAFETY: each group of a matrix belongs to one unit, and a unit to one thread.
+        let out = unsafe { matrix.outputs() };
+        match &matrix.weight.layout {
+            Layout::Ternary(weights) => self.ternary_panel(weights, first_group, groups, memory, &out),
+            Layout::Blocks(weights) => {
+                let x = self.inputs.get(Rounding::By32);
+                blocks::panel::multiply(
+                    self.isa,
+                    &mut blocks::panel::Product {
+                        weights: &weights.weights,
+                        format: weights.format,
+                        steps: weights.steps,
+                        first_group,
+                        groups,
+                        x: &x.words,
+                        x_scales: &x.scales,
+                        x_sums: &x.sums,
+                        tokens: self.tokens,
+                        memory,
+                        out: &out,
+                    },
+                );
+            }
+            Layout::Dense(_) | Layout::Vector(_) => unreachable!("floats have no panels"),
+        }
+    }
+
+    fn ternary_panel(
+        &self,
+        weights: &Ternary,
+        first_group: usize,
+        groups: usize,
+        memory: &mut panel::Memory,
+        out: &Outputs<'_>,
+    ) {
+        let matrix = weights.matrix();
+        let cols = matrix.k_blocks * BLOCK_COLS;
+        let group_bytes = panel::padded(cols) * GROUP_ROWS;
+        let codes = memory.bytes(groups * group_bytes);
+        for (i, group) in codes.chunks_exact_mut(group_bytes).enumerate() {
+            let (out, padding) = group.split_at_mut(cols * GROUP_ROWS);
+            padding.fill(0);
+            ternary::expand(
+                self.isa,
+                &mut ternary::Panel { matrix, group: first_group + i, columns: 0..cols, out },
+            );
+        }
+        let (row_scales, block_scales) = match &weights.scales {
+            Scales::Rows(scales) => (&scales[..], &[][..]),
+            Scales::Blocks(scales) => (&[][..], &scales[..]),
+        };
+        let rounding = ternary_rounding(weights, self.activation);
+        let x = self.inputs.get(rounding);
+        let (panel, tokens) = (&*codes, self.tokens);
+        if rounding == Rounding::Row {
+            panel::exact(
+                self.isa,
+                &mut panel::Exact {
+                    panel,
+                    cols,
+                    first_group,
+                    groups,
+                    row_scales,
+                    x: &x.q,
+                    stride: x.stride,
+                    x_scales: &x.scales,
+                    x_sums: &x.sums,
+                    tokens,
+                    out,
+                },
+            );
+        } else {
+            panel::scaled(
+                self.isa,
+                &mut panel::Scaled {
+                    panel,
+                    cols,
+                    first_group,
+                    groups,
+                    row_scales,
+                    block_scales,
+                    x: &x.q,
+                    stride: x.stride,
+                    x_scales: &x.scales,
+                    x_sums: &x.sums,
+                    tokens,
+                    out,
+                },
+            );
+        }
+    }
+
     fn unit(&self, matrix: &Matrix<'_>, unit: usize) {
-        let (groups, units) = (matrix.weight.groups(), units(matrix.weight));
+        let (groups, units) = (matrix.weight.groups(), self.units(matrix.weight));
         let mut chosen = [0; MAX_GROUPS];
         let mut n = 0;
         for stream in 0..MAX_GROUPS {
@@ -151,12 +292,11 @@ impl Product<'_> {
             }
         }
         let chosen = &chosen[..n];
-        let planes = rounding(matrix.weight, self.activation).map_or(1, Rounding::planes);
         let mut token = 0;
         while token < self.tokens {
-            let tokens = (CHUNK_ROWS / planes).min(self.tokens - token);
+            let tokens = CHUNK_ROWS.min(self.tokens - token);
             if tokens == 1 {
-                self.chunk::<{ PLANES * UNIT_ROWS }>(matrix, chosen, token, 1);
+                self.chunk::<UNIT_ROWS>(matrix, chosen, token, 1);
             } else {
                 self.chunk::<{ CHUNK_ROWS * UNIT_ROWS }>(matrix, chosen, token, tokens);
             }
@@ -164,7 +304,7 @@ impl Product<'_> {
         }
     }
 
-    /// `tokens` rows from `token` on, `SUMS` at least their number times their planes times the rows of a unit.
+    /// `tokens` rows from `token` on, `SUMS` at least their number times the rows of a unit.
     fn chunk<const SUMS: usize>(&self, matrix: &Matrix<'_>, groups: &[usize], token: usize, tokens: usize) {
         match &matrix.weight.layout {
             Layout::Ternary(weights) if self.activation == Activation::Int8PerRow => match &weights.scales {
@@ -200,8 +340,7 @@ impl Product<'_> {
         ternary::dots(
             self.isa,
             &mut ternary::Dots {
-                codes: &weights.codes,
-                k_blocks: weights.k_blocks,
+                matrix: weights.matrix(),
                 groups,
                 x: &x.q[token * x.stride..(token + tokens) * x.stride],
                 stride: x.stride,
@@ -242,8 +381,7 @@ impl Product<'_> {
         ternary::block_dots(
             self.isa,
             &mut ternary::BlockDots {
-                codes: &weights.codes,
-                k_blocks: weights.k_blocks,
+                matrix: weights.matrix(),
                 scales: block_scales,
                 groups,
                 x: &x.q[token * x.stride..end * x.stride],
@@ -276,7 +414,7 @@ impl Product<'_> {
         sums: &mut [f32],
     ) {
         let x = self.inputs.get(Rounding::By32);
-        let rows = PLANES * token..PLANES * (token + tokens);
+        let end = token + tokens;
         blocks::dots(
             self.isa,
             &mut blocks::Dots {
@@ -284,14 +422,13 @@ impl Product<'_> {
                 format: weights.format,
                 steps: weights.steps,
                 groups,
-                x: &x.q[rows.start * x.stride..rows.end * x.stride],
-                x_scales: &x.scales[rows.start * x.scales_per_row..rows.end * x.scales_per_row],
-                x_sums: &x.sums[rows.start * x.sums_per_row..rows.end * x.sums_per_row],
-                tokens: rows.len(),
+                x: &x.q[2 * token * x.stride..2 * end * x.stride],
+                x_scales: &x.scales[token * x.scales_per_row..end * x.scales_per_row],
+                x_sums: &x.sums[token * x.sums_per_row..end * x.sums_per_row],
+                tokens,
                 out: sums,
             },
         );
-        add_planes(sums, tokens, groups.len() * GROUP_ROWS);
         self.store_all(matrix, groups, token, tokens, sums);
     }
 
@@ -347,17 +484,6 @@ impl Product<'_> {
         let out = unsafe { matrix.out.slice(token * width + first..token * width + last) };
         for (out, &y) in out.iter_mut().zip(y) {
             store_output(out, y, matrix.scale, matrix.accumulate);
-        }
-    }
-}
-
-/// `sums` `[tokens, PLANES, width]` to `[tokens, width]`, in place.
-fn add_planes(sums: &mut [f32], tokens: usize, width: usize) {
-    const { assert!(PLANES == 2) };
-    for token in 0..tokens {
-        for i in 0..width {
-            let at = PLANES * token * width + i;
-            sums[token * width + i] = sums[at] + sums[at + width];
         }
     }
 }

@@ -1,7 +1,9 @@
-//! Activations as int8, rounded once for all matrices of a projection. Buffers grow to the largest batch and stay.
+//! Activations as int8 or 16 bits, rounded once for all matrices of a projection. Buffers grow to the largest batch and stay.
 
 #![expect(unsafe_code, reason = "threads write disjoint rows")]
 
+use onebit_kernels::cpu::panel::PAD_COLS;
+use onebit_kernels::cpu::rounding::{self as planes, To};
 use onebit_kernels::cpu::ternary::{BLOCK_COLS, X_SCALE_COLS};
 use onebit_kernels::cpu::{Isa, rows};
 
@@ -10,9 +12,7 @@ use super::threads::{Disjoint, Pool};
 /// Rows below which rounding is not worth waking threads.
 const PARALLEL_ROWS: usize = 8;
 /// Planes of [`Rounding::By32`].
-pub(super) const PLANES: usize = 2;
-/// Columns that share a scale in [`Rounding::By32`].
-const PLANE_BLOCK: usize = 32;
+const PLANES: usize = 2;
 
 /// How many columns share a scale, and how many a sum.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,35 +23,27 @@ pub(super) enum Rounding {
     RowBy64,
     /// A scale and a sum for each 64 columns: ternary weights with float activations.
     By64,
-    /// A scale for each 32 columns and a sum for each 16, in two planes: int8, and int8 again of what that left. About 15 bits,
-    /// so the answers are those of unrounded activations where one plane would flip near ties: the Q formats.
+    /// `onebit_kernels::cpu::rounding`: 16 bits, a scale for each 32 columns and a sum for each 16, so that the answers are those of
+    /// unrounded activations where int8 would flip near ties: the Q formats.
     By32,
 }
 
-impl Rounding {
-    /// Int8 rows that stand for one row of the input; products of all of them are added.
-    pub(super) fn planes(self) -> usize {
-        match self {
-            Rounding::Row | Rounding::RowBy64 | Rounding::By64 => 1,
-            Rounding::By32 => PLANES,
-        }
-    }
-}
-
-/// Rows rounded to int8.
+/// Rounded rows.
 pub(super) struct Rounded {
     rounding: Rounding,
-    /// `[rows, planes, stride]`, zero beyond the columns.
+    /// `[rows, stride]`, zero beyond the columns; `[rows, 2, stride]` planes of a few rows in [`Rounding::By32`].
     pub(super) q: Vec<i8>,
+    /// `[rows, stride]` words of many rows in [`Rounding::By32`].
+    pub(super) words: Vec<i16>,
     /// Columns rounded up to the kernels' blocks.
     pub(super) stride: usize,
-    /// `[rows, planes, scales_per_row]`.
+    /// `[rows, scales_per_row]`.
     pub(super) scales: Vec<f32>,
-    /// Scales of one plane of a row.
+    /// Scales of a row.
     pub(super) scales_per_row: usize,
-    /// `[rows, planes, sums_per_row]`.
+    /// `[rows, sums_per_row]`.
     pub(super) sums: Vec<i32>,
-    /// Sums of one plane of a row.
+    /// Sums of a row.
     pub(super) sums_per_row: usize,
 }
 
@@ -60,6 +52,7 @@ impl Rounded {
         Self {
             rounding,
             q: Vec::new(),
+            words: Vec::new(),
             stride: 0,
             scales: Vec::new(),
             scales_per_row: 0,
@@ -68,13 +61,14 @@ impl Rounded {
         }
     }
 
-    /// Rounds `rows` rows of `x`; row r is `row(r)`.
+    /// Rounds `rows` rows of `x`; row r is `row(r)`. `many`: for products with panels, which take words.
     pub(super) fn fill<'x>(
         &mut self,
         isa: Isa,
         pool: &Pool,
         rows: usize,
         cols: usize,
+        many: bool,
         row: impl Fn(usize) -> &'x [f32] + Sync,
     ) {
         let rounding = self.rounding;
@@ -82,24 +76,44 @@ impl Rounded {
         (self.scales_per_row, self.sums_per_row) = match rounding {
             Rounding::Row => (1, 1),
             Rounding::RowBy64 | Rounding::By64 => (cols.div_ceil(X_SCALE_COLS), cols.div_ceil(X_SCALE_COLS)),
-            Rounding::By32 => (cols / PLANE_BLOCK, cols / 16),
+            Rounding::By32 => (cols / planes::SCALE_COLS, cols / planes::SUM_COLS),
         };
-        let planes = rounding.planes();
-        let (row_q, n_scales, n_sums) =
-            (planes * self.stride, planes * self.scales_per_row, planes * self.sums_per_row);
-        grow(&mut self.q, rows * row_q);
+        let n_planes = if rounding == Rounding::By32 { PLANES } else { 1 };
+        let words = many && rounding == Rounding::By32;
+        let (row_q, row_words) = if words { (0, self.stride) } else { (n_planes * self.stride, 0) };
+        let (n_scales, n_sums) = (self.scales_per_row, self.sums_per_row);
+        // Panels are read to their padding.
+        grow(&mut self.q, rows * row_q + PAD_COLS);
+        grow(&mut self.words, rows * row_words);
         grow(&mut self.scales, rows * n_scales);
         grow(&mut self.sums, rows * n_sums);
         let q = Disjoint::new(&mut self.q);
+        let words = Disjoint::new(&mut self.words);
         let scales = Disjoint::new(&mut self.scales);
         let sums = Disjoint::new(&mut self.sums);
         let grain = if rows < PARALLEL_ROWS { rows } else { 4 };
         pool.run(rows, grain, |_, range| {
             for r in range {
                 // SAFETY: each row is given out once, and rows do not overlap.
-                let (q, scales, sums) =
-                    unsafe { (q.part(r, row_q), scales.part(r, n_scales), sums.part(r, n_sums)) };
-                round_row(isa, rounding, row(r), q, scales, sums);
+                let (q, words, scales, sums) = unsafe {
+                    (
+                        q.part(r, row_q),
+                        words.part(r, row_words),
+                        scales.part(r, n_scales),
+                        sums.part(r, n_sums),
+                    )
+                };
+                if rounding == Rounding::By32 {
+                    let to = if many {
+                        To::Words(words)
+                    } else {
+                        let (high, low) = q.split_at_mut(row_q / PLANES);
+                        To::Planes(high, low)
+                    };
+                    planes::round(isa, &mut planes::Row { x: row(r), to, scales, sums });
+                } else {
+                    round_row(isa, rounding, row(r), q, scales, sums);
+                }
             }
         });
     }
@@ -111,18 +125,14 @@ fn grow<T: Clone + Default>(buffer: &mut Vec<T>, len: usize) {
     }
 }
 
-/// Rounds one row in all its planes.
+/// Rounds one row to int8.
 fn round_row(isa: Isa, rounding: Rounding, x: &[f32], q: &mut [i8], scales: &mut [f32], sums: &mut [i32]) {
-    // The floor of 1e-5 belongs to the definition of W1.58A8; the others only avoid dividing by zero.
+    // The floor of 1e-5 belongs to the definition of W1.58A8; the other only avoids dividing by zero.
     let (block, least, sum_block) = match rounding {
         Rounding::Row => (x.len(), 1e-5, x.len()),
         Rounding::RowBy64 => (x.len(), 1e-5, X_SCALE_COLS),
         Rounding::By64 => (X_SCALE_COLS, 1e-30, X_SCALE_COLS),
-        Rounding::By32 => {
-            round_planes(isa, x, q, scales);
-            sum_blocks(x.len(), 16, q, sums);
-            return;
-        }
+        Rounding::By32 => unreachable!("rounded to words or planes"),
     };
     let (columns, padding) = q.split_at_mut(x.len());
     for ((x, q), scale) in x.chunks(block).zip(columns.chunks_mut(block)).zip(scales.iter_mut()) {
@@ -133,35 +143,8 @@ fn round_row(isa: Isa, rounding: Rounding, x: &[f32], q: &mut [i8], scales: &mut
         let scale = scales[0];
         scales.fill(scale);
     }
-    sum_blocks(x.len(), sum_block, q, sums);
-}
-
-/// Both planes of [`Rounding::By32`]: `x = scale_0 q_0 + scale_1 q_1`, to half a step of the second.
-fn round_planes(isa: Isa, x: &[f32], q: &mut [i8], scales: &mut [f32]) {
-    let (first, second) = q.split_at_mut(q.len() / PLANES);
-    let (first_scales, second_scales) = scales.split_at_mut(scales.len() / PLANES);
-    let mut rest = [0.0; PLANE_BLOCK];
-    let blocks = first.chunks_mut(PLANE_BLOCK).zip(second.chunks_mut(PLANE_BLOCK));
-    let scales = first_scales.iter_mut().zip(second_scales);
-    for ((x, (first, second)), (first_scale, second_scale)) in x.chunks(PLANE_BLOCK).zip(blocks).zip(scales) {
-        *first_scale = round_block(isa, x, first, 1e-30);
-        for ((rest, &x), &q) in rest.iter_mut().zip(x).zip(&*first) {
-            *rest = x - *first_scale * f32::from(q);
-        }
-        *second_scale = round_block(isa, &rest, second, 1e-30);
-    }
-    first[x.len()..].fill(0);
-    second[x.len()..].fill(0);
-}
-
-/// Sums of each `block` of the first `cols` columns, plane after plane.
-fn sum_blocks(cols: usize, block: usize, q: &[i8], sums: &mut [i32]) {
-    let per_plane = cols.div_ceil(block);
-    let planes = sums.len() / per_plane.max(1);
-    for (q, sums) in q.chunks(q.len() / planes.max(1)).zip(sums.chunks_mut(per_plane)) {
-        for (q, sum) in q[..cols].chunks(block).zip(sums) {
-            *sum = q.iter().map(|&q| i32::from(q)).sum();
-        }
+    for (q, sum) in columns.chunks(sum_block).zip(sums) {
+        *sum = q.iter().map(|&q| i32::from(q)).sum();
     }
 }
 

@@ -300,6 +300,16 @@ impl<'a, T> Disjoint<'a, T> {
         Self { start: buffer.as_mut_ptr(), len: buffer.len(), borrow: PhantomData }
     }
 
+    /// Where the buffer begins.
+    pub(super) fn as_mut_ptr(&self) -> *mut T {
+        self.start
+    }
+
+    /// Elements of the buffer.
+    pub(super) fn len(&self) -> usize {
+        self.len
+    }
+
     /// Part `index` of the equal parts of `len` elements, of which each is used by one unit of a job.
     ///
     /// # Safety

@@ -1,7 +1,7 @@
 //! Ternary matrices at two bits a weight, with one scale a row where the file allows it, else one per 256 columns.
 
 use onebit_kernels::cpu::GROUP_ROWS;
-use onebit_kernels::cpu::ternary::{BLOCK_BYTES, BLOCK_COLS, SCALE_COLS};
+use onebit_kernels::cpu::ternary::{BLOCK_BYTES, BLOCK_COLS, Matrix, Packing, SCALE_COLS};
 
 use super::super::bytes::{Bytes, Slabs};
 use super::super::threads::Pool;
@@ -13,9 +13,9 @@ use crate::model::TensorView;
 /// Two bits a weight.
 pub(in crate::lane::cpu) struct Ternary {
     /// Layout of `onebit_kernels::cpu::ternary`.
-    pub(in crate::lane::cpu) codes: Bytes,
+    codes: Bytes,
     /// Blocks of 16 columns in a group.
-    pub(in crate::lane::cpu) k_blocks: usize,
+    k_blocks: usize,
     /// Scales.
     pub(in crate::lane::cpu) scales: Scales,
 }
@@ -49,6 +49,11 @@ impl Ternary {
             }
         });
         Ok(Self { codes, k_blocks, scales })
+    }
+
+    /// The codes as the kernels take them.
+    pub(in crate::lane::cpu) fn matrix(&self) -> Matrix<'_> {
+        Matrix { codes: &self.codes, packing: Packing::TwoBits, k_blocks: self.k_blocks }
     }
 
     pub(super) fn bytes(&self) -> usize {

@@ -1,4 +1,6 @@
-//! Products with block-quantised matrices (the Q formats of GGUF) against activations rounded to int8 per 32 columns.
+//! Products with block-quantised matrices (the Q formats of GGUF) against activations rounded to 16 bits per 32 columns: here for
+//! few tokens, with the activations in two int8 planes, in [`panel`] for many, with the activations as words. Integer sums of a
+//! step are exact and float sums have one order, so both give the same bits.
 //!
 //! Layout: groups of sixteen rows, a group is `steps` steps of 32 columns. A group holds first the codes of all its steps, then
 //! the scales of all its steps, then the super-scales of every eight steps:
@@ -22,6 +24,10 @@ use std::sync::atomic::{Ordering, compiler_fence};
 
 use super::simd::Simd;
 use super::{GROUP_ROWS, Isa, MAX_GROUPS, dispatch};
+use unpack::{Unpack, with_format};
+
+pub mod panel;
+mod unpack;
 
 /// Columns in a step, which share one activation scale.
 pub const STEP_COLS: usize = 32;
@@ -84,7 +90,7 @@ impl Format {
     }
 }
 
-/// Some groups of a matrix against some rows of int8 activations.
+/// Some groups of a matrix against some rows of activations in two planes, see `rounding`.
 #[derive(Debug)]
 pub struct Dots<'a> {
     /// Whole matrix in the layout above.
@@ -95,13 +101,13 @@ pub struct Dots<'a> {
     pub steps: usize,
     /// Groups to compute, at most [`MAX_GROUPS`].
     pub groups: &'a [usize],
-    /// Activations `[tokens, steps * 32]`, each at least -127.
+    /// Activations `[tokens, 2, steps * 32]`: high, low; each at least -127.
     pub x: &'a [i8],
     /// Scale of each 32 columns, `[tokens, steps]`.
     pub x_scales: &'a [f32],
-    /// Sum of each 16 activations, `[tokens, steps * 2]`.
+    /// Sum of each 16 activations `256 high + low`, `[tokens, steps * 2]`.
     pub x_sums: &'a [i32],
-    /// Rows of `x`.
+    /// Rows of activations.
     pub tokens: usize,
     /// `[tokens, groups, 16]`.
     pub out: &'a mut [f32],
@@ -117,171 +123,17 @@ pub fn dots(isa: Isa, dots: &mut Dots<'_>) {
     for &group in dots.groups {
         assert!(dots.weights.len() >= (group + 1) * group_bytes, "group {group} lies in the matrix");
     }
-    assert!(dots.x.len() >= dots.tokens * dots.steps * STEP_COLS, "rows of activations");
+    assert!(dots.x.len() >= dots.tokens * 2 * dots.steps * STEP_COLS, "rows of activations");
     assert!(dots.x_scales.len() >= dots.tokens * dots.steps, "scales of the activations");
     assert!(dots.x_sums.len() >= dots.tokens * dots.steps * 2, "sums of the activations");
     assert!(dots.out.len() >= dots.tokens * dots.groups.len() * GROUP_ROWS, "room for the sums");
     dispatch!(isa, run, dots, &mut Dots<'_>);
 }
 
-/// Codes and scales of one format.
-trait Unpack {
-    const FORMAT: Format;
-    /// Subtracted from every code, by way of the activation sums.
-    const OFFSET: i32 = 0;
-    /// Whether the codes are eight bits wide and stand for `code - 128`.
-    const SIGNED: bool = false;
-    /// Whether a minimum is added.
-    const MINIMUM: bool = false;
-    /// Whether each sixteen columns have a scale of their own.
-    const HALVES: bool = false;
-
-    unsafe fn codes<S: Simd>(from: *const u8) -> [S::B; 8];
-    /// Scales of both halves of the step, then the minimum.
-    unsafe fn scales<S: Simd>(scales: *const u8, supers: *const u8) -> (S::F, S::F, S::F);
-}
-
-#[inline(always)]
-unsafe fn nibbles<S: Simd>(from: *const u8) -> [S::B; 8] {
-    // SAFETY: the caller promises 256 readable bytes and the instruction set.
-    unsafe {
-        let mask = S::bsplat(15);
-        let mut codes = [mask; 8];
-        for j in 0..4 {
-            let packed = S::bload(from.add(64 * j));
-            codes[j] = S::band(packed, mask);
-            codes[j + 4] = S::band(S::bshr(packed, 4), mask);
-        }
-        codes
-    }
-}
-
-#[inline(always)]
-unsafe fn fifth_bits<S: Simd>(from: *const u8) -> [S::B; 8] {
-    // SAFETY: the caller promises 320 readable bytes and the instruction set.
-    unsafe {
-        let mut codes = nibbles::<S>(from);
-        let bits = S::bload(from.add(256));
-        let mask = S::bsplat(16);
-        for j in 0..4 {
-            codes[j] = S::bor(codes[j], S::band(S::bshl(bits, 4 - j as i32), mask));
-            codes[j + 4] = S::bor(codes[j + 4], S::band(S::bshr(bits, j as i32), mask));
-        }
-        codes
-    }
-}
-
-#[inline(always)]
-unsafe fn upper_pairs<S: Simd>(from: *const u8) -> [S::B; 8] {
-    // SAFETY: the caller promises 384 readable bytes and the instruction set.
-    unsafe {
-        let mut codes = nibbles::<S>(from);
-        let mask = S::bsplat(0x30);
-        for half in 0..2 {
-            let bits = S::bload(from.add(256 + 64 * half));
-            let at = 4 * half;
-            codes[at] = S::bor(codes[at], S::band(S::bshl(bits, 4), mask));
-            codes[at + 1] = S::bor(codes[at + 1], S::band(S::bshl(bits, 2), mask));
-            codes[at + 2] = S::bor(codes[at + 2], S::band(bits, mask));
-            codes[at + 3] = S::bor(codes[at + 3], S::band(S::bshr(bits, 2), mask));
-        }
-        codes
-    }
-}
-
-#[inline(always)]
-unsafe fn bytes<S: Simd>(from: *const u8) -> [S::B; 8] {
-    // SAFETY: the caller promises 512 readable bytes and the instruction set.
-    unsafe {
-        let mut codes = [S::bsplat(0); 8];
-        for j in 0..8 {
-            codes[j] = S::bload(from.add(64 * j));
-        }
-        codes
-    }
-}
-
-#[inline(always)]
-unsafe fn one_scale<S: Simd>(scales: *const u8, _supers: *const u8) -> (S::F, S::F, S::F) {
-    // SAFETY: the caller promises 32 readable bytes and the instruction set.
-    unsafe {
-        let d = S::f16_load(scales);
-        (d, d, S::fzero())
-    }
-}
-
-#[inline(always)]
-unsafe fn scale_and_minimum<S: Simd>(scales: *const u8, _supers: *const u8) -> (S::F, S::F, S::F) {
-    // SAFETY: the caller promises 64 readable bytes and the instruction set.
-    unsafe {
-        let d = S::f16_load(scales);
-        (d, d, S::f16_load(scales.add(32)))
-    }
-}
-
-#[inline(always)]
-unsafe fn super_scale_and_minimum<S: Simd>(scales: *const u8, supers: *const u8) -> (S::F, S::F, S::F) {
-    // SAFETY: the caller promises 32 readable scale bytes, 64 readable super-scale bytes and the instruction set.
-    unsafe {
-        let d = S::fmul(S::f16_load(supers), S::u8_load(scales));
-        let m = S::fmul(S::f16_load(supers.add(32)), S::u8_load(scales.add(16)));
-        (d, d, S::fsub(S::fzero(), m))
-    }
-}
-
-#[inline(always)]
-unsafe fn super_scale_of_halves<S: Simd>(scales: *const u8, supers: *const u8) -> (S::F, S::F, S::F) {
-    // SAFETY: the caller promises 32 readable scale bytes, 32 readable super-scale bytes and the instruction set.
-    unsafe {
-        let d = S::f16_load(supers);
-        (S::fmul(d, S::i8_load(scales)), S::fmul(d, S::i8_load(scales.add(16))), S::fzero())
-    }
-}
-
-macro_rules! format {
-    ($name:ident, $codes:ident, $scales:ident $(, $constant:ident: $ty:ty = $value:expr)*) => {
-        struct $name;
-        impl Unpack for $name {
-            const FORMAT: Format = Format::$name;
-            $(const $constant: $ty = $value;)*
-            #[inline(always)]
-            unsafe fn codes<S: Simd>(from: *const u8) -> [S::B; 8] {
-                // SAFETY: the caller promises `code_bytes` readable bytes and the instruction set.
-                unsafe { $codes::<S>(from) }
-            }
-            #[inline(always)]
-            unsafe fn scales<S: Simd>(scales: *const u8, supers: *const u8) -> (S::F, S::F, S::F) {
-                // SAFETY: the caller promises `scale_bytes` and `super_bytes` readable bytes and the instruction set.
-                unsafe { $scales::<S>(scales, supers) }
-            }
-        }
-    };
-}
-
-format!(Q8_0, bytes, one_scale, SIGNED: bool = true);
-format!(Q4_0, nibbles, one_scale, OFFSET: i32 = 8);
-format!(Q4_1, nibbles, scale_and_minimum, MINIMUM: bool = true);
-format!(Q5_0, fifth_bits, one_scale, OFFSET: i32 = 16);
-format!(Q5_1, fifth_bits, scale_and_minimum, MINIMUM: bool = true);
-format!(Q4K, nibbles, super_scale_and_minimum, MINIMUM: bool = true);
-format!(Q5K, fifth_bits, super_scale_and_minimum, MINIMUM: bool = true);
-format!(Q6K, upper_pairs, super_scale_of_halves, OFFSET: i32 = 32, HALVES: bool = true);
-
 #[inline(always)]
 unsafe fn run<S: Simd>(d: &mut Dots<'_>) {
     // SAFETY: `dots` checked every slice; the caller promises the instruction set.
-    unsafe {
-        match d.format {
-            Format::Q8_0 => run_as::<S, Q8_0>(d),
-            Format::Q4_0 => run_as::<S, Q4_0>(d),
-            Format::Q4_1 => run_as::<S, Q4_1>(d),
-            Format::Q5_0 => run_as::<S, Q5_0>(d),
-            Format::Q5_1 => run_as::<S, Q5_1>(d),
-            Format::Q4K => run_as::<S, Q4K>(d),
-            Format::Q5K => run_as::<S, Q5K>(d),
-            Format::Q6K => run_as::<S, Q6K>(d),
-        }
-    }
+    unsafe { with_format!(d.format, U => run_as::<S, U>(d)) }
 }
 
 #[inline(always)]
@@ -296,8 +148,7 @@ unsafe fn run_as<S: Simd, U: Unpack>(d: &mut Dots<'_>) {
             let mut token = 0;
             while token < d.tokens {
                 token += match d.tokens - token {
-                    8.. if S::WIDE => tile::<S, U, 1, 8>(d, group, token),
-                    2.. => tile::<S, U, 1, 2>(d, group, token),
+                    4.. if S::WIDE => tile::<S, U, 1, 4>(d, group, token),
                     _ => tile::<S, U, 1, 1>(d, group, token),
                 };
             }
@@ -332,6 +183,7 @@ unsafe fn tile<S: Simd, U: Unpack, const G: usize, const N: usize>(
     unsafe {
         let format = U::FORMAT;
         let offset = if U::SIGNED { S::SIGNED_BIAS } else { U::OFFSET };
+        let cols = d.steps * STEP_COLS;
         let mut totals = [[S::fzero(); G]; N];
         let mut weights = [d.weights.as_ptr(); G];
         for g in 0..G {
@@ -346,7 +198,7 @@ unsafe fn tile<S: Simd, U: Unpack, const G: usize, const N: usize>(
                     S::prefetch(from.wrapping_add(512 + 64 * line));
                 }
                 let codes = U::codes::<S>(from);
-                let (low, high, minimum) = U::scales::<S>(
+                let (first_scale, second_scale, minimum) = U::scales::<S>(
                     weights[g].add(scales_at + step * format.scale_bytes()),
                     weights[g].add(supers_at + step / SUPER_STEPS * format.super_bytes()),
                 );
@@ -354,20 +206,23 @@ unsafe fn tile<S: Simd, U: Unpack, const G: usize, const N: usize>(
                     // Keeps the compiler from loading the activations of all tokens first, which needs more registers than there are.
                     compiler_fence(Ordering::SeqCst);
                     let at = (token + n) * d.steps + step;
-                    let x = d.x.as_ptr().add(at * STEP_COLS);
+                    let high = d.x.as_ptr().add((token + n) * 2 * cols + step * STEP_COLS);
+                    let low = high.add(cols);
                     let scale = *d.x_scales.get_unchecked(at);
                     let sums = [*d.x_sums.get_unchecked(2 * at), *d.x_sums.get_unchecked(2 * at + 1)];
-                    let first = S::isplat(-offset * sums[0]);
-                    let second = S::isplat(-offset * sums[1]);
-                    let first = sixteen::<S, U>(first, &codes, 0, x);
-                    let second = sixteen::<S, U>(second, &codes, 4, x.add(16));
+                    let first = sixteen::<S, U>(S::isplat(-offset * sums[0]), &codes, 0, low);
+                    let first_high = sixteen::<S, U>(S::isplat(0), &codes, 0, high);
+                    let second = sixteen::<S, U>(S::isplat(-offset * sums[1]), &codes, 4, low.add(16));
+                    let second_high = sixteen::<S, U>(S::isplat(0), &codes, 4, high.add(16));
+                    let first = S::join_planes(first_high, first);
+                    let second = S::join_planes(second_high, second);
                     let x_scale = S::fsplat(scale);
                     let mut total = totals[n][g];
                     if U::HALVES {
-                        total = S::fma(S::itof(first), S::fmul(low, x_scale), total);
-                        total = S::fma(S::itof(second), S::fmul(high, x_scale), total);
+                        total = S::fma(S::itof(first), S::fmul(first_scale, x_scale), total);
+                        total = S::fma(S::itof(second), S::fmul(second_scale, x_scale), total);
                     } else {
-                        total = S::fma(S::itof(S::iadd(first, second)), S::fmul(low, x_scale), total);
+                        total = S::fma(S::itof(S::iadd(first, second)), S::fmul(first_scale, x_scale), total);
                     }
                     if U::MINIMUM {
                         total = S::fma(minimum, S::fsplat(scale * (sums[0] + sums[1]) as f32), total);

@@ -14,15 +14,17 @@
 //! streams much faster than one. Prefill expands a block in registers and uses it for a tile of tokens.
 
 #![expect(unsafe_code, reason = "raw loads in the inner loops, after every slice was checked")]
-#![expect(
-    clippy::needless_range_loop,
-    reason = "tiles are small arrays indexed in lockstep, unrolled by the compiler"
-)]
 
-use std::sync::atomic::{Ordering, compiler_fence};
+mod decode;
+mod expand;
+mod tile;
+
+pub use expand::{EXPAND_COLS, Panel, expand};
 
 use super::simd::Simd;
 use super::{GROUP_ROWS, Isa, MAX_GROUPS, dispatch};
+use decode::decode;
+use tile::{block_tile, tile};
 
 /// Columns in a 64-byte block.
 pub const BLOCK_COLS: usize = 16;
@@ -34,13 +36,48 @@ pub const X_SCALE_COLS: usize = 64;
 pub const SCALE_COLS: usize = 256;
 const X_SCALE_BLOCKS: usize = X_SCALE_COLS / BLOCK_COLS;
 
+/// How the codes of a matrix lie.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Packing {
+    /// The layout above.
+    TwoBits,
+}
+
+impl Packing {
+    /// Bytes of a group of sixteen rows of `k_blocks` blocks of sixteen columns.
+    pub fn group_bytes(self, k_blocks: usize) -> usize {
+        match self {
+            Self::TwoBits => k_blocks * BLOCK_BYTES,
+        }
+    }
+}
+
+/// Ternary weights as they lie in memory.
+#[derive(Debug, Clone, Copy)]
+pub struct Matrix<'a> {
+    /// All groups, in the order of `packing`.
+    pub codes: &'a [u8],
+    /// The order.
+    pub packing: Packing,
+    /// Columns over sixteen, rounded up.
+    pub k_blocks: usize,
+}
+
+impl Matrix<'_> {
+    fn check(&self, groups: &[usize]) {
+        assert!(groups.len() <= MAX_GROUPS, "at most {MAX_GROUPS} groups");
+        let bytes = self.packing.group_bytes(self.k_blocks);
+        for &group in groups {
+            assert!(self.codes.len() >= (group + 1) * bytes, "group {group} lies in the matrix");
+        }
+    }
+}
+
 /// Some groups of a matrix against some rows of int8 activations.
 #[derive(Debug)]
 pub struct Dots<'a> {
-    /// Whole matrix in the layout above.
-    pub codes: &'a [u8],
-    /// Blocks in a group.
-    pub k_blocks: usize,
+    /// The weights.
+    pub matrix: Matrix<'a>,
     /// Groups to compute, at most [`MAX_GROUPS`].
     pub groups: &'a [usize],
     /// Activations `[tokens, stride]`, zero beyond the real columns, each at least -127.
@@ -56,10 +93,8 @@ pub struct Dots<'a> {
 /// As [`Dots`], with activation scales per 64 columns and perhaps weight scales per 256 columns.
 #[derive(Debug)]
 pub struct BlockDots<'a> {
-    /// Whole matrix.
-    pub codes: &'a [u8],
-    /// Blocks in a group.
-    pub k_blocks: usize,
+    /// The weights.
+    pub matrix: Matrix<'a>,
     /// f32 `[groups of the matrix, k_blocks / 16 rounded up, 16 rows]`, or empty for 1.
     pub scales: &'a [f32],
     /// Groups to compute, at most [`MAX_GROUPS`].
@@ -83,8 +118,8 @@ pub struct BlockDots<'a> {
 /// # Panics
 /// When a slice is too short for its description.
 pub fn dots(isa: Isa, dots: &mut Dots<'_>) {
-    check_matrix(dots.codes, dots.k_blocks, dots.groups);
-    check_rows(dots.x, dots.stride, dots.tokens, dots.k_blocks);
+    dots.matrix.check(dots.groups);
+    check_rows(dots.x, dots.stride, dots.tokens, dots.matrix.k_blocks);
     assert!(dots.out.len() >= dots.tokens * dots.groups.len() * GROUP_ROWS, "room for the sums");
     dispatch!(isa, run_dots, dots, &mut Dots<'_>);
 }
@@ -94,10 +129,10 @@ pub fn dots(isa: Isa, dots: &mut Dots<'_>) {
 /// # Panics
 /// When a slice is too short for its description.
 pub fn block_dots(isa: Isa, dots: &mut BlockDots<'_>) {
-    check_matrix(dots.codes, dots.k_blocks, dots.groups);
-    check_rows(dots.x, dots.stride, dots.tokens, dots.k_blocks);
-    let n_scales = dots.k_blocks.div_ceil(X_SCALE_BLOCKS);
-    let n_weight_scales = (dots.k_blocks * BLOCK_COLS).div_ceil(SCALE_COLS);
+    dots.matrix.check(dots.groups);
+    check_rows(dots.x, dots.stride, dots.tokens, dots.matrix.k_blocks);
+    let n_scales = dots.matrix.k_blocks.div_ceil(X_SCALE_BLOCKS);
+    let n_weight_scales = (dots.matrix.k_blocks * BLOCK_COLS).div_ceil(SCALE_COLS);
     assert!(dots.x_scales.len() >= dots.tokens * n_scales, "scales of the activations");
     assert!(dots.x_sums.len() >= dots.tokens * n_scales, "sums of the activations");
     for &group in dots.groups {
@@ -108,13 +143,6 @@ pub fn block_dots(isa: Isa, dots: &mut BlockDots<'_>) {
     }
     assert!(dots.out.len() >= dots.tokens * dots.groups.len() * GROUP_ROWS, "room for the sums");
     dispatch!(isa, run_block_dots, dots, &mut BlockDots<'_>);
-}
-
-fn check_matrix(codes: &[u8], k_blocks: usize, groups: &[usize]) {
-    assert!(groups.len() <= MAX_GROUPS, "at most {MAX_GROUPS} groups");
-    for &group in groups {
-        assert!(codes.len() / BLOCK_BYTES >= (group + 1) * k_blocks, "group {group} lies in the matrix");
-    }
 }
 
 fn check_rows(x: &[i8], stride: usize, tokens: usize, k_blocks: usize) {
@@ -165,79 +193,6 @@ unsafe fn run_dots<S: Simd>(d: &mut Dots<'_>) {
     }
 }
 
-/// One row of activations against `G` groups, which are read as `G` streams.
-#[inline(always)]
-unsafe fn decode<S: Simd, const G: usize>(d: &mut Dots<'_>) {
-    // SAFETY: as in `run_dots`.
-    unsafe {
-        let mut sums = [S::trits_zero(); G];
-        let mut codes = [d.codes.as_ptr(); G];
-        for g in 0..G {
-            codes[g] = d.codes.as_ptr().add(d.groups[g] * d.k_blocks * BLOCK_BYTES);
-        }
-        let x = d.x.as_ptr();
-        for block in 0..d.k_blocks {
-            let x = x.add(block * BLOCK_COLS);
-            let x = [S::splat4(x), S::splat4(x.add(4)), S::splat4(x.add(8)), S::splat4(x.add(12))];
-            for g in 0..G {
-                let from = codes[g].add(block * BLOCK_BYTES);
-                S::prefetch(from.wrapping_add(512));
-                sums[g] = S::trits(sums[g], S::bload(from), x);
-            }
-        }
-        for g in 0..G {
-            S::istore(d.out.as_mut_ptr().add(g * GROUP_ROWS), S::trits_sum(sums[g]));
-        }
-    }
-}
-
-/// `N` rows of activations against `G` groups; returns `N`.
-#[inline(always)]
-unsafe fn tile<S: Simd, const G: usize, const N: usize>(
-    d: &mut Dots<'_>,
-    group: usize,
-    token: usize,
-) -> usize {
-    // SAFETY: as in `run_dots`.
-    unsafe {
-        let mut sums = [[S::isplat(0); G]; N];
-        let mut codes = [d.codes.as_ptr(); G];
-        for g in 0..G {
-            codes[g] = d.codes.as_ptr().add(d.groups[group + g] * d.k_blocks * BLOCK_BYTES);
-        }
-        let x = d.x.as_ptr().add(token * d.stride);
-        let mask = S::bsplat(3);
-        for block in 0..d.k_blocks {
-            let mut packed = [mask; G];
-            for g in 0..G {
-                packed[g] = S::bload(codes[g].add(block * BLOCK_BYTES));
-            }
-            for plane in 0..4 {
-                let mut w = [mask; G];
-                for g in 0..G {
-                    w[g] = S::band(S::bshr(packed[g], 2 * plane), mask);
-                }
-                // Keeps the compiler from loading the activations of all planes first, which needs more registers than there are.
-                compiler_fence(Ordering::SeqCst);
-                let x = x.add(block * BLOCK_COLS + 4 * plane as usize);
-                for n in 0..N {
-                    let x = S::splat4(x.add(n * d.stride));
-                    for g in 0..G {
-                        sums[n][g] = S::dot4(sums[n][g], w[g], x);
-                    }
-                }
-            }
-        }
-        for n in 0..N {
-            for g in 0..G {
-                let at = ((token + n) * d.groups.len() + group + g) * GROUP_ROWS;
-                S::istore(d.out.as_mut_ptr().add(at), sums[n][g]);
-            }
-        }
-        N
-    }
-}
-
 #[inline(always)]
 unsafe fn run_block_dots<S: Simd>(d: &mut BlockDots<'_>) {
     // SAFETY: `block_dots` checked every slice; the caller promises the instruction set.
@@ -256,60 +211,5 @@ unsafe fn run_block_dots<S: Simd>(d: &mut BlockDots<'_>) {
                 };
             }
         }
-    }
-}
-
-#[inline(always)]
-unsafe fn block_tile<S: Simd, const G: usize, const N: usize>(
-    d: &mut BlockDots<'_>,
-    group: usize,
-    token: usize,
-) -> usize {
-    // SAFETY: as in `run_block_dots`.
-    unsafe {
-        let n_scales = d.k_blocks.div_ceil(X_SCALE_BLOCKS);
-        let n_weight_scales = (d.k_blocks * BLOCK_COLS).div_ceil(SCALE_COLS);
-        let mut totals = [[S::fzero(); G]; N];
-        let x = d.x.as_ptr().add(token * d.stride);
-        for scale in 0..n_scales {
-            let blocks = scale * X_SCALE_BLOCKS..d.k_blocks.min((scale + 1) * X_SCALE_BLOCKS);
-            let mut sums = [[S::trits_zero(); G]; N];
-            for block in blocks {
-                for g in 0..G {
-                    let from = d.codes.as_ptr().add((d.groups[group + g] * d.k_blocks + block) * BLOCK_BYTES);
-                    S::prefetch(from.wrapping_add(512));
-                    let codes = S::bload(from);
-                    for n in 0..N {
-                        let x = x.add(n * d.stride + block * BLOCK_COLS);
-                        let x =
-                            [S::splat4(x), S::splat4(x.add(4)), S::splat4(x.add(8)), S::splat4(x.add(12))];
-                        sums[n][g] = S::trits(sums[n][g], codes, x);
-                    }
-                }
-            }
-            for n in 0..N {
-                let at = (token + n) * n_scales + scale;
-                let x_sum = S::isplat(-*d.x_sums.get_unchecked(at));
-                let x_scale = S::fsplat(*d.x_scales.get_unchecked(at));
-                for g in 0..G {
-                    let dot = S::itof(S::iadd(S::trits_sum(sums[n][g]), x_sum));
-                    let factor = if d.scales.is_empty() {
-                        x_scale
-                    } else {
-                        let scale = scale * X_SCALE_COLS / SCALE_COLS;
-                        let at = (d.groups[group + g] * n_weight_scales + scale) * GROUP_ROWS;
-                        S::fmul(x_scale, S::fload(d.scales.as_ptr().add(at)))
-                    };
-                    totals[n][g] = S::fma(dot, factor, totals[n][g]);
-                }
-            }
-        }
-        for n in 0..N {
-            for g in 0..G {
-                let at = ((token + n) * d.groups.len() + group + g) * GROUP_ROWS;
-                S::fstore(d.out.as_mut_ptr().add(at), totals[n][g]);
-            }
-        }
-        N
     }
 }
