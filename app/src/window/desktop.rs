@@ -110,7 +110,6 @@ impl Desktop {
         theme::choose(ctx, self.appearance);
         self.ctx = ctx.clone();
         self.focus = Some(message_id());
-        self.outside.vitals.set_open(true);
     }
 
     /// Size of the last window, once there was one.
@@ -125,8 +124,7 @@ impl Desktop {
         self.ctx = Context::default();
         self.focused = false;
         self.question = None;
-        self.outside.vitals.set_open(false);
-        self.remember_now();
+        self.outside.vitals.window_gone();
     }
 
     /// Saves and ends; says whether everything reached the disk. Waits for the disk.
@@ -327,8 +325,8 @@ fn drop_hint(ctx: &Context) {
 impl eframe::App for Desktop {
     /// Runs also while the window is hidden.
     fn logic(&mut self, ctx: &Context, _frame: &mut eframe::Frame) {
-        self.outside.vitals.count_pass();
         self.focused = ctx.input(|input| input.viewport().focused.unwrap_or(true));
+        self.outside.vitals.count_pass(self.focused);
         if self.attend() {
             ctx.request_repaint();
         }
@@ -355,6 +353,10 @@ impl eframe::App for Desktop {
             ctx.memory_mut(|memory| memory.request_focus(id));
         }
         theme::glyphs::end_pass(&ctx);
+    }
+
+    fn on_exit(&mut self) {
+        self.remember_now();
     }
 
     fn persist_egui_memory(&self) -> bool {

@@ -183,6 +183,10 @@ impl eframe::App for Lent<'_> {
         self.0.ui(ui, frame);
     }
 
+    fn on_exit(&mut self) {
+        eframe::App::on_exit(self.0);
+    }
+
     fn persist_egui_memory(&self) -> bool {
         self.0.persist_egui_memory()
     }

@@ -71,6 +71,7 @@ impl Outside {
 #[derive(Debug, Default)]
 pub struct Vitals {
     open: AtomicBool,
+    focused: AtomicBool,
     tray: AtomicBool,
     answering: AtomicBool,
     passes: AtomicU64,
@@ -78,9 +79,10 @@ pub struct Vitals {
 }
 
 impl Vitals {
-    /// There is a window, or none.
-    pub fn set_open(&self, open: bool) {
-        self.open.store(open, Ordering::Release);
+    /// The window is gone.
+    pub fn window_gone(&self) {
+        self.open.store(false, Ordering::Release);
+        self.focused.store(false, Ordering::Release);
     }
 
     /// A tray shows the icon, or none.
@@ -93,8 +95,10 @@ impl Vitals {
         self.answering.store(answering, Ordering::Release);
     }
 
-    /// A pass begins. With the second one the picture of the first is on the screen.
-    pub fn count_pass(&self) {
+    /// A pass of a window begins. With the second one the picture of the first is on the screen.
+    pub fn count_pass(&self, focused: bool) {
+        self.open.store(true, Ordering::Release);
+        self.focused.store(focused, Ordering::Release);
         if self.passes.fetch_add(1, Ordering::AcqRel) == 1 {
             let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
             self.presented_unix_millis.store(u64::try_from(now.as_millis()).unwrap_or(0), Ordering::Release);
@@ -110,6 +114,7 @@ impl Vitals {
     pub fn json(&self) -> Value {
         json!({
             "open": self.open.load(Ordering::Acquire),
+            "focused": self.focused.load(Ordering::Acquire),
             "tray": self.tray.load(Ordering::Acquire),
             "answering": self.answering.load(Ordering::Acquire),
             "passes": self.passes(),

@@ -34,9 +34,7 @@ impl<'s> App<'s> {
     pub fn start(session: &'s Session) -> Self {
         let app = Self::start_with(session, |_| {});
         app.until("the window is open and a model loaded", |app| {
-            let status = app.status()?;
-            let loaded = status["models"].as_array().is_some_and(|models| !models.is_empty());
-            (loaded && app.is_open()).then_some(())
+            (app.models() > 0 && app.is_focused()).then_some(())
         });
         app
     }
@@ -70,6 +68,11 @@ impl<'s> App<'s> {
         instance::status(&folders).unwrap()
     }
 
+    /// Models that are loaded.
+    pub fn models(&self) -> usize {
+        self.status().and_then(|status| Some(status["models"].as_array()?.len())).unwrap_or(0)
+    }
+
     fn window(&self, field: &str) -> bool {
         self.status().is_some_and(|status| status["window"][field] == true)
     }
@@ -77,6 +80,11 @@ impl<'s> App<'s> {
     /// Whether there is a window, with something drawn in it.
     pub fn is_open(&self) -> bool {
         self.window("open")
+    }
+
+    /// Whether there is a window, and it has the keyboard.
+    pub fn is_focused(&self) -> bool {
+        self.window("focused")
     }
 
     /// Whether the program knows of a tray that shows it.
@@ -106,14 +114,12 @@ impl<'s> App<'s> {
         fields[11].parse::<u64>().unwrap() + fields[12].parse::<u64>().unwrap()
     }
 
-    /// Waits for the window to come or go.
+    /// Waits for the window to come, and to have the keyboard, or to go.
     #[track_caller]
     pub fn wait_open(&self, open: bool) {
         self.until(if open { "the window opens" } else { "the window goes" }, |app| {
-            (app.is_open() == open).then_some(())
+            (app.is_open() == open && app.is_focused() == open).then_some(())
         });
-        // The window manager takes a moment to hand the keyboard over.
-        std::thread::sleep(Duration::from_millis(500));
     }
 
     /// Messages in the order of their making; none while there is no database.

@@ -120,7 +120,7 @@ fn without_a_session_bus_it_starts_answers_and_quits() {
         command.env("DBUS_SESSION_BUS_ADDRESS", "unix:path=/nonexistent/bus");
     });
     app.wait_open(true);
-    app.until("a model is loaded", |app| (app.status()?["models"].as_array()?.len() == 1).then_some(()));
+    app.until("a model is loaded", |app| (app.models() == 1).then_some(()));
     app.ask("What is the capital of France?");
     app.wait_message(2, "complete");
     app.close_window();
@@ -130,16 +130,11 @@ fn without_a_session_bus_it_starts_answers_and_quits() {
 #[test]
 fn the_tray_switches_the_model() {
     let Some(session) = Session::open() else { return };
-    let models = session.data().join("models");
-    std::fs::create_dir_all(&models).unwrap();
-    let starter = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../assets/models/starter.gguf");
-    std::fs::copy(starter, models.join("my_second.gguf")).unwrap();
+    session.add_model("my_second");
     let tray = TrayHost::start(&session);
     let app = App::start(&session);
     tray.press("my_second");
-    app.until("the second model is loaded", |app| {
-        (app.status()?["models"].as_array()?.len() == 2).then_some(())
-    });
+    app.until("the second model is loaded", |app| (app.models() == 2).then_some(()));
     app.until("the menu says so", |_| tray.labels().contains(&"Model: my_second".to_owned()).then_some(()));
     let checked: Vec<_> = tray.menu().into_iter().filter(|entry| entry.checked).collect();
     assert_eq!(checked.iter().map(|entry| entry.label.as_str()).collect::<Vec<_>>(), ["my_second"]);

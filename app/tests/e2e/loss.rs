@@ -1,7 +1,9 @@
 //! What is left after an end that nobody wished for.
 
 use crate::app::App;
+use crate::reader::Reader;
 use crate::session::Session;
+use crate::tray_host::TrayHost;
 
 const LONG: &str = "Write a very long story about a fox.";
 
@@ -52,4 +54,44 @@ fn a_signal_in_mid_stream_saves_and_ends_in_time() {
         assert!(messages[1].content.starts_with(&seen.content), "{seen:?} became {messages:?}");
         assert_ne!(messages[1].state, "writing");
     }
+}
+
+#[test]
+fn a_model_that_was_deleted_since_the_last_run_is_named_and_another_answers() {
+    let Some(session) = Session::open() else { return };
+    let second = session.add_model("my_second");
+    let reader = Reader::start(&session);
+    let tray = TrayHost::start(&session);
+    let app = App::start(&session);
+    tray.press("my_second");
+    app.until("the second model is loaded", |app| (app.models() == 2).then_some(()));
+    // Its file goes while it is loaded: it goes on answering.
+    std::fs::remove_file(second).unwrap();
+    app.ask("What is the capital of France?");
+    app.wait_message(2, "complete");
+    tray.press("Quit");
+    assert!(app.wait_end().success());
+
+    let app = App::start(&session);
+    reader.wait("The model of the last run is gone");
+    app.ask("What is two plus two?");
+    app.wait_message(4, "complete");
+}
+
+#[test]
+fn chats_of_a_newer_version_are_refused_in_words_and_left_as_they_are() {
+    let Some(session) = Session::open() else { return };
+    std::fs::create_dir_all(session.data()).unwrap();
+    let path = session.data().join("chats.db");
+    let newer = rusqlite::Connection::open(&path).unwrap();
+    newer.execute_batch("PRAGMA user_version = 99; CREATE TABLE wonders (name TEXT)").unwrap();
+    drop(newer);
+    let before = std::fs::read(&path).unwrap();
+    let reader = Reader::start(&session);
+    let app = App::start(&session);
+    reader.wait("Chats are not being saved");
+    reader.wait("newer");
+    app.signal("TERM");
+    app.wait_end();
+    assert_eq!(std::fs::read(&path).unwrap(), before);
 }

@@ -92,15 +92,26 @@ impl Reader {
         let place = until(&format!("{name:?} is there"), PATIENCE, || {
             self.walk().into_iter().find(|(found, _)| found == name).map(|(_, place)| place)
         });
-        self.call(&place, ACTION, "DoAction", &0_i32).unwrap_or_else(|| panic!("{name:?} cannot be pressed"));
+        let pressed: Option<bool> = self.call(&place, ACTION, "DoAction", &0_i32);
+        assert_eq!(pressed, Some(true), "{name:?} cannot be pressed");
     }
 
     /// Waits until something whose name holds `part` is there; gives the name.
     #[track_caller]
     pub fn wait(&self, part: &str) -> String {
-        until(&format!("something says {part:?}"), PATIENCE, || {
-            self.names().into_iter().find(|name| name.contains(part))
-        })
+        let begun = std::time::Instant::now();
+        loop {
+            let names = self.names();
+            if let Some(found) = names.iter().find(|name| name.contains(part)) {
+                return found.clone();
+            }
+            assert!(
+                begun.elapsed() < PATIENCE,
+                "nothing says {part:?}; there is {names:?}, root {:?}",
+                self.root
+            );
+            std::thread::sleep(Duration::from_millis(50));
+        }
     }
 
     fn walk(&self) -> Vec<(String, Place)> {

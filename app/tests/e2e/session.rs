@@ -65,6 +65,16 @@ impl Session {
         self.home().join(".local/share/onebit")
     }
 
+    /// Puts a copy of the starter among the user's models under another name; gives its path.
+    pub fn add_model(&self, id: &str) -> PathBuf {
+        let starter = Path::new(env!("CARGO_MANIFEST_DIR")).join("../assets/models/starter.gguf");
+        let folder = self.data().join("models");
+        std::fs::create_dir_all(&folder).unwrap();
+        let path = folder.join(format!("{id}.gguf"));
+        std::fs::copy(starter, &path).unwrap();
+        path
+    }
+
     /// A program in this desktop.
     pub fn command(&self, program: &str) -> Command {
         let mut command = Command::new(program);
