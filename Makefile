@@ -7,7 +7,7 @@ SHELL := /bin/bash
 CARGO_BUILD_JOBS ?=
 export PATH := $(HOME)/.cargo/bin:$(PATH)
 
-.PHONY: help run test check e2e desktop-report soak fuzz parity bench clean-root screenshots
+.PHONY: help run test check e2e desktop-report soak fuzz parity bench bench-peers clean-root screenshots
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -39,6 +39,12 @@ fuzz: ## Ten minutes per parser with libFuzzer (needs a nightly toolchain and ca
 
 parity: ## Remake the golden files with llama.cpp (builds it, about 8 minutes) and compare; writes packaging/reports/parity.md
 	packaging/parity/run.sh
+
+bench: ## This engine's speeds: the starter, SmolLM2 and the BitNet 2B-4T shape in every packing, one thread and two
+	packaging/bench/own.sh
+
+bench-peers: ## llama.cpp (built from source, about 8 minutes) and onebit in turns on the same files; writes packaging/reports/bench.md
+	packaging/bench/run.sh
 
 clean-root: ## As root: prove `make run` and `make test` in a fresh Debian (debootstrap); writes packaging/reports/clean-root.md
 	packaging/clean-root.sh

@@ -144,6 +144,30 @@ fn bench_reports_each_test_at_each_depth_and_records_on_request() {
 }
 
 #[test]
+fn bench_measures_several_thread_counts_with_a_chosen_head() {
+    let home = Home::new();
+    let model = "synthetic:tiny:tq2_0+q6_k";
+    let found =
+        json(&home, &["bench", "-m", model, "-p", "8", "-n", "2", "-r", "1", "--threads", "1,2", "--json"]);
+    let runs = found["runs"].as_array().unwrap();
+    let names: Vec<_> =
+        runs.iter().map(|run| (run["threads"].as_u64().unwrap(), run["test"].as_str().unwrap())).collect();
+    assert_eq!(names, [(1, "pp8"), (1, "tg2"), (2, "pp8"), (2, "tg2")]);
+    assert!(runs.iter().all(|run| run["read_gb_per_sec_ceiling"].as_f64().unwrap() > 0.0));
+    assert_eq!(found["model"], model);
+    let bytes = |arguments: &[&str]| {
+        let all = [&["bench", "-p", "0", "-n", "2", "-r", "1", "--json"], arguments].concat();
+        json(&home, &all)["runs"][0]["bytes_per_token"].as_f64().unwrap()
+    };
+    let wide = bytes(&["-m", "synthetic:tiny:tq2_0"]);
+    assert!(bytes(&["-m", "synthetic:tiny:tq2_0", "--head", "4-bit"]) < wide - 320.0 * 256.0);
+    assert!(bytes(&["-m", "synthetic:tiny:tq2_0+q4_0"]) < bytes(&["-m", "synthetic:tiny:tq2_0+q8_0"]));
+    for wrong in ["synthetic:tiny:tq2_0+q5", "synthetic:tiny:halo+q4_0"] {
+        program::assert_fails(&home.run(&["bench", "-m", wrong]), &["head"]);
+    }
+}
+
+#[test]
 fn inspect_and_verify_say_what_the_starter_is() {
     let home = Home::new();
     let found = json(&home, &["inspect", "starter", "--json"]);

@@ -8,7 +8,7 @@
 use std::path::Path;
 use std::time::Instant;
 
-use onebit_engine::arch::{Batch, Resident, ResidentOptions};
+use onebit_engine::arch::{Batch, Head, Resident, ResidentOptions};
 use onebit_engine::lane::{self, KvDtype, LaneChoice, Row};
 use onebit_engine::model;
 use onebit_engine::telemetry::Telemetry;
@@ -20,7 +20,13 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../assets/models/starter.gguf");
     let file = model::open(&path)?;
     let mut lane = lane::open(LaneChoice::Cpu, 0)?;
-    let options = ResidentOptions { kv_dtype: KvDtype::F16, kv_pages: 1, max_rows: 1, max_logit_rows: 1 };
+    let options = ResidentOptions {
+        kv_dtype: KvDtype::F16,
+        kv_pages: 1,
+        max_rows: 1,
+        max_logit_rows: 1,
+        head: Head::default(),
+    };
     let mut resident = Resident::load(&file, lane.as_mut(), options, &mut |_, _| true)?;
     let telemetry = Telemetry::default();
     let mut nanos: [Vec<u128>; 2] = [Vec::new(), Vec::new()];
@@ -30,7 +36,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         let start = Instant::now();
         for position in 0..TOKENS {
             let rows = [Row { pages: &[0], position }];
-            let batch = Batch { tokens: &[100 + position], rows: &rows, logit_rows: &[0] };
+            let batch = Batch { tokens: &[100 + position], rows: &rows, logit_rows: &[0], wanted: &[] };
             resident.forward(lane.as_mut(), &batch, &telemetry)?;
         }
         nanos[usize::from(on)].push(start.elapsed().as_nanos());

@@ -6,7 +6,7 @@ use std::io::BufWriter;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use onebit_engine::arch::{Resident, ResidentError, ResidentOptions};
+use onebit_engine::arch::{Head, Resident, ResidentError, ResidentOptions};
 use onebit_engine::lane::{self, KvDtype, LaneChoice};
 use onebit_engine::model::write::Synthetic;
 use onebit_engine::model::{self, Family, LoadError, TensorType};
@@ -164,7 +164,13 @@ fn file_cut_while_it_is_mapped_is_an_error_on_every_lane() {
         let half = sample.bytes.len() as u64 / 2;
         std::fs::File::options().write(true).open(&sample.path).unwrap().set_len(half).unwrap();
         let mut lane = lane::open(choice, 1).unwrap();
-        let options = ResidentOptions { kv_dtype: KvDtype::F16, kv_pages: 1, max_rows: 1, max_logit_rows: 1 };
+        let options = ResidentOptions {
+            kv_dtype: KvDtype::F16,
+            kv_pages: 1,
+            max_rows: 1,
+            max_logit_rows: 1,
+            head: Head::default(),
+        };
         let error = Resident::load(&file, lane.as_mut(), options, &mut |_, _| true).err();
         assert!(matches!(error, Some(ResidentError::File(LoadError::Cut { .. }))), "{choice:?}: {error:?}");
     }
@@ -177,7 +183,13 @@ fn file_that_vanishes_while_it_is_mapped_still_loads() {
     let file = model::open(&sample.path).unwrap();
     drop(sample.folder);
     let mut lane = lane::open(LaneChoice::Cpu, 1).unwrap();
-    let options = ResidentOptions { kv_dtype: KvDtype::F16, kv_pages: 1, max_rows: 1, max_logit_rows: 1 };
+    let options = ResidentOptions {
+        kv_dtype: KvDtype::F16,
+        kv_pages: 1,
+        max_rows: 1,
+        max_logit_rows: 1,
+        head: Head::default(),
+    };
     let resident = Resident::load(&file, lane.as_mut(), options, &mut |_, _| true).unwrap();
     resident.unload(lane.as_mut());
 }

@@ -13,7 +13,7 @@
 
 use std::path::PathBuf;
 
-use onebit_engine::arch::{Batch, Resident, ResidentOptions};
+use onebit_engine::arch::{Batch, Head, Resident, ResidentOptions};
 use onebit_engine::lane::{self, KvDtype, Lane, LaneChoice, PAGE_POSITIONS, Row};
 use onebit_engine::model;
 use onebit_engine::telemetry::Telemetry;
@@ -67,7 +67,8 @@ impl Starter {
         let file = model::open(&path).unwrap();
         let mut lane = lane::open(lane, threads).unwrap();
         let kv_pages = WINDOW / PAGE_POSITIONS;
-        let options = ResidentOptions { kv_dtype, kv_pages, max_rows, max_logit_rows: max_rows };
+        let options =
+            ResidentOptions { kv_dtype, kv_pages, max_rows, max_logit_rows: max_rows, head: Head::default() };
         let resident = Resident::load(&file, lane.as_mut(), options, &mut |_, _| true).unwrap();
         // Backwards, so that pages out of order are exercised.
         let pages = (0..kv_pages as u32).rev().collect();
@@ -80,7 +81,7 @@ impl Starter {
             .map(|position| Row { pages: &self.pages, position: position as u32 })
             .collect();
         let logit_rows: Vec<usize> = (0..tokens.len()).collect();
-        let batch = Batch { tokens, rows: &rows, logit_rows: &logit_rows };
+        let batch = Batch { tokens, rows: &rows, logit_rows: &logit_rows, wanted: &[] };
         self.resident.forward(self.lane.as_mut(), &batch, &Telemetry::default()).unwrap()
     }
 

@@ -38,7 +38,9 @@ impl Controller {
                 detail: format!("{problem}. It is kept at {} and an empty one was begun.", kept_at.display()),
             }),
             store::Event::Interrupted { .. } | store::Event::Saved(_) => {}
-            store::Event::Chats { search, chats, total, .. } => self.library.take(&search, chats, total),
+            store::Event::Chats { chats, total } => self.library.take(chats, total),
+            store::Event::Hits { text, hits, more } => self.library.take_hits(&text, hits, more),
+            store::Event::Personas(_) => {}
             store::Event::Chat { chat, messages } => self.chat_arrived(chat, messages),
             store::Event::ChatMissing(id) => {
                 if self.opening == Some(id) {

@@ -292,12 +292,9 @@ impl Controller {
         self.library.refresh();
     }
 
-    /// Looks for chats whose title holds `text`.
+    /// Looks for chats with this text in their title or in a message.
     pub fn search(&mut self, text: &str) {
-        if self.library.search != text {
-            text.clone_into(&mut self.library.search);
-            self.library.refresh();
-        }
+        self.library.look_for(text);
     }
 
     /// Chooses a model of the shelf.
@@ -401,7 +398,7 @@ impl Controller {
             }
             self.outbox.pop_front();
         }
-        self.questions.extend(self.library.question());
+        self.questions.extend(self.library.questions());
         while let Some(question) = self.questions.front() {
             if self.store.ask(question.clone()).is_err() {
                 return;

@@ -3,6 +3,7 @@
 use clap::{Args, ValueEnum};
 use onebit_engine::lane::{KvDtype, LaneChoice};
 use onebit_engine::sampler::Sampling;
+use onebit_engine::session::Head;
 
 /// `--lane`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -15,6 +16,18 @@ pub enum LaneFlag {
     Hip,
     /// Slow and exact, for comparison
     Reference,
+}
+
+/// `--head`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum HeadFlag {
+    /// As the file has it, found faster with a coarse copy; the same answers
+    Screened,
+    /// As the file has it, always computed whole
+    Exact,
+    /// Rounded to 4.5 bits a weight: less memory traffic, slightly other answers
+    #[value(name = "4-bit")]
+    FourBit,
 }
 
 /// `--kv`.
@@ -38,6 +51,9 @@ pub struct EngineFlags {
     /// Storage of the KV cache
     #[arg(long, value_enum, default_value = "f16")]
     pub kv: KvFlag,
+    /// The LM head
+    #[arg(long, value_enum, default_value = "screened")]
+    pub head: HeadFlag,
     /// Memory for weights, KV cache and scratch, e.g. 900M or 8G; 0 = three quarters of the machine's
     #[arg(long, value_name = "BYTES", default_value = "0", value_parser = parse_bytes)]
     pub memory_limit: u64,
@@ -81,6 +97,17 @@ impl LaneFlag {
     }
 }
 
+impl HeadFlag {
+    /// The engine's name for it.
+    pub fn head(self) -> Head {
+        match self {
+            HeadFlag::Screened => Head::Screened,
+            HeadFlag::Exact => Head::Exact,
+            HeadFlag::FourBit => Head::FourBit,
+        }
+    }
+}
+
 impl KvFlag {
     /// The engine's name for it.
     pub fn dtype(self) -> KvDtype {
@@ -107,7 +134,7 @@ impl SamplingFlags {
 }
 
 /// `900M`, `8G`, `8GiB`, `1073741824`: powers of 1024.
-fn parse_bytes(text: &str) -> Result<u64, String> {
+pub fn parse_bytes(text: &str) -> Result<u64, String> {
     let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
     let (number, unit) = text.split_at(digits);
     let shift = match unit.trim().trim_end_matches("iB").trim_end_matches('B') {

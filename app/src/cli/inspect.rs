@@ -84,9 +84,18 @@ fn rows(found: &Inspection) -> Vec<(String, String)> {
         rows.push(row(
             &format!("memory at {}", memory.context),
             format!(
-                "{} (weights {}, KV {})",
-                megabytes(memory.weight_bytes.saturating_add(memory.kv_bytes)),
+                "{} (weights {}, {}KV {})",
+                megabytes(
+                    memory
+                        .weight_bytes
+                        .saturating_add(memory.head_copy_bytes)
+                        .saturating_add(memory.kv_bytes)
+                ),
                 megabytes(memory.weight_bytes),
+                match memory.head_copy_bytes {
+                    0 => String::new(),
+                    bytes => format!("coarse copy of the LM head {}, ", megabytes(bytes)),
+                },
                 megabytes(memory.kv_bytes)
             ),
         ));

@@ -35,6 +35,7 @@ impl Running {
             threads: flags.threads,
             memory_bytes: flags.memory_limit,
             max_running: 1,
+            head: flags.head.head(),
             ..EngineOptions::default()
         })
         .context("the engine did not start")?;

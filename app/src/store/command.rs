@@ -2,12 +2,15 @@
 
 use std::path::PathBuf;
 
-use super::record::{AnswerStats, Chat, ChatId, Message, MessageId, MessageState};
+use super::record::{
+    AnswerStats, Chat, ChatHead, ChatId, Message, MessageId, MessageState, Persona, PersonaId,
+};
+use super::sampling::ChatSampling;
 
 /// A change to what is stored. Applied in the order sent.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Write {
-    /// Adds a chat, or replaces title, pin, model, system prompt and leaf of the one with this id.
+    /// Adds a chat, or replaces everything but the messages of the one with this id. One that is deleted stays deleted.
     PutChat(Chat),
     /// Adds a message. Its chat must have been put before.
     AddMessage(Message),
@@ -36,10 +39,52 @@ pub enum Write {
         /// New title.
         title: String,
     },
-    /// Deletes a chat with all its messages.
+    /// Begins to write a message that had ended again: it becomes `Writing` and its text is `content` before it grows.
+    Resume {
+        /// Which.
+        message: MessageId,
+        /// Its text so far.
+        content: String,
+    },
+    /// Shows the branch that ends at this message. Not a change of the chat that moves it in the list.
+    ShowLeaf {
+        /// Which.
+        chat: ChatId,
+        /// The last message of the branch.
+        leaf: MessageId,
+    },
+    /// Pins a chat to the top of the list, or unpins it.
+    Pin {
+        /// Which.
+        chat: ChatId,
+        /// Whether it is pinned.
+        pinned: bool,
+    },
+    /// Sets how a chat is answered.
+    SetUp {
+        /// Which.
+        chat: ChatId,
+        /// System prompt; empty for none.
+        system: String,
+        /// Sampling parameters.
+        sampling: ChatSampling,
+        /// Where both were taken from.
+        persona: Option<PersonaId>,
+    },
+    /// Deletes a chat with all its messages. [`Write::RestoreChat`] undoes it until it is purged, see [`super::UNDO_FOR`].
     DeleteChat(ChatId),
-    /// Deletes one message and everything below it.
+    /// Undoes [`Write::DeleteChat`].
+    RestoreChat(ChatId),
+    /// Deletes one message and everything below it. [`Write::RestoreMessage`] undoes it until it is purged.
     DeleteMessage(MessageId),
+    /// Undoes [`Write::DeleteMessage`] of this message; what had been deleted below it before stays deleted.
+    RestoreMessage(MessageId),
+    /// Adds a persona, or replaces the one with this id.
+    PutPersona(Persona),
+    /// Deletes a persona. Chats that took it keep their system prompt and sampling.
+    DeletePersona(PersonaId),
+    /// Undoes [`Write::DeletePersona`] until it is purged.
+    RestorePersona(PersonaId),
     /// Remembers a value under a name: last open chat, draft, window size. An empty value forgets it.
     SetState {
         /// Name, see [`super::state`].
@@ -54,14 +99,20 @@ pub enum Write {
 pub enum Query {
     /// Chats, pinned first, then newest change first. Answered by [`Event::Chats`].
     Chats {
-        /// Skip this many.
-        offset: usize,
         /// At most this many.
         limit: usize,
-        /// Only chats whose title contains this text; empty = all.
-        search: String,
     },
-    /// A chat with all its messages. Answered by [`Event::Chat`] or [`Event::ChatMissing`].
+    /// Chats with this text in their title or in a message, newest change first. Answered by [`Event::Hits`].
+    Search {
+        /// Titles contain it as it stands; a message contains the beginnings of all its words, in any order. Case and accents
+        /// do not matter.
+        text: String,
+        /// At most this many.
+        limit: usize,
+    },
+    /// All personas, by name. Answered by [`Event::Personas`].
+    Personas,
+    /// A chat with all its messages that are not deleted. Answered by [`Event::Chat`] or [`Event::ChatMissing`].
     Chat(ChatId),
     /// A remembered value. Answered by [`Event::State`].
     State(String),
@@ -105,15 +156,22 @@ pub enum Event {
     Saved(Ticket),
     /// Answer to [`Query::Chats`].
     Chats {
-        /// As asked.
-        offset: usize,
-        /// As asked.
-        search: String,
-        /// The page.
-        chats: Vec<Chat>,
-        /// Chats that match in all.
+        /// The first ones.
+        chats: Vec<ChatHead>,
+        /// Chats in all.
         total: usize,
     },
+    /// Answer to [`Query::Search`].
+    Hits {
+        /// As asked.
+        text: String,
+        /// At most one for each chat.
+        hits: Vec<Hit>,
+        /// Whether there are more.
+        more: bool,
+    },
+    /// Answer to [`Query::Personas`].
+    Personas(Vec<Persona>),
     /// Answer to [`Query::Chat`].
     Chat {
         /// The chat.
@@ -134,6 +192,26 @@ pub enum Event {
     Refused(String),
     /// A question could not be answered (text for the user).
     QueryFailed(String),
+}
+
+/// A chat that was found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Hit {
+    /// The chat.
+    pub chat: ChatHead,
+    /// Its newest message that has the text; `None` when only the title has it.
+    pub message: Option<MessageId>,
+    /// A piece of that message around the first match, on one line; empty when only the title matches.
+    pub snippet: Vec<Piece>,
+}
+
+/// A piece of a snippet.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Piece {
+    /// Its text.
+    pub text: String,
+    /// Whether it is what was looked for.
+    pub is_match: bool,
 }
 
 /// Number of a write, rising. See [`Event::Saved`].

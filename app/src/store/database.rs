@@ -8,6 +8,7 @@ use std::fs::{File, OpenOptions, TryLockError};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use rusqlite::backup::Backup;
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 
 use super::journal::Change;
@@ -148,8 +149,18 @@ fn read_only(path: &Path, parameter: &str) -> rusqlite::Result<Connection> {
     )?;
     db.busy_timeout(BUSY_TIMEOUT)?;
     // Opening is lazy; this finds out whether it can be read, and whether its tables are ours.
-    sql::chats(&db)?;
+    let version = schema::version(&db)?;
+    let db = if version < schema::VERSION { upgraded_copy(&db)? } else { db };
+    sql::heads(&db)?;
     Ok(db)
+}
+
+/// A copy in memory of a database of an older version that cannot be written, in the format of this version.
+fn upgraded_copy(old: &Connection) -> rusqlite::Result<Connection> {
+    let mut copy = Connection::open_in_memory()?;
+    Backup::new(old, &mut copy)?.run_to_completion(1 << 16, Duration::ZERO, None)?;
+    schema::migrate(&mut copy)?;
+    Ok(copy)
 }
 
 /// `file:` URI of a path, with everything percent-encoded that is not plainly a path.
@@ -208,6 +219,8 @@ fn open_for_writing(path: &Path) -> rusqlite::Result<(Connection, usize)> {
     db.query_row("PRAGMA journal_mode = WAL", [], |_| Ok(()))?;
     db.pragma_update(None, "synchronous", "FULL")?;
     db.pragma_update(None, "foreign_keys", true)?;
+    // What is deleted is overwritten, not only unlinked.
+    db.pragma_update(None, "secure_delete", true)?;
     schema::migrate(&mut db)?;
     let interrupted = sql::mark_interrupted(&db)?;
     Ok((db, interrupted))

@@ -3,10 +3,13 @@
 //! An answer that grows is held as its whole text, so that applying a change twice (after a commit of unknown outcome) does no
 //! harm, and at most one change an answer waits at the end of the list.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use super::command::{Ticket, Write};
-use super::record::{AnswerStats, Chat, ChatId, Message, MessageId, MessageState, now_millis};
+use super::record::{
+    AnswerStats, Chat, ChatId, Kept, Message, MessageId, MessageState, Persona, PersonaId, now_millis,
+};
+use super::sampling::ChatSampling;
 
 /// A change as it is applied to the database: idempotent, with its time.
 #[derive(Debug, Clone, PartialEq)]
@@ -24,12 +27,44 @@ pub(super) enum Change {
         error: Option<String>,
         at_millis: i64,
     },
+    Resume {
+        message: MessageId,
+        content: String,
+    },
     Rename {
         chat: ChatId,
         title: String,
     },
-    DeleteChat(ChatId),
-    DeleteMessage(MessageId),
+    ShowLeaf {
+        chat: ChatId,
+        leaf: MessageId,
+    },
+    Pin {
+        chat: ChatId,
+        pinned: bool,
+    },
+    SetUp {
+        chat: ChatId,
+        system: String,
+        sampling: ChatSampling,
+        persona: Option<PersonaId>,
+    },
+    DeleteChat {
+        chat: ChatId,
+        at_millis: i64,
+    },
+    RestoreChat(ChatId),
+    DeleteMessage {
+        message: MessageId,
+        at_millis: i64,
+    },
+    RestoreMessage(MessageId),
+    PutPersona(Persona),
+    DeletePersona {
+        persona: PersonaId,
+        at_millis: i64,
+    },
+    RestorePersona(PersonaId),
     SetState {
         name: String,
         value: String,
@@ -47,6 +82,8 @@ pub(super) struct Journal {
     fresh_text_bytes: usize,
     /// Whether something else than growth waits.
     urgent: bool,
+    /// Time of the last deletion. No two share one: it tells which messages were deleted together.
+    last_deletion_millis: i64,
 }
 
 impl Journal {
@@ -73,9 +110,27 @@ impl Journal {
                 self.growing.remove(&message);
                 Change::Finish { message, state, stats, error, at_millis: now_millis() }
             }
+            Write::Resume { message, content } => {
+                self.growing.insert(message, content.clone());
+                Change::Resume { message, content }
+            }
             Write::Rename { chat, title } => Change::Rename { chat, title },
-            Write::DeleteChat(chat) => Change::DeleteChat(chat),
-            Write::DeleteMessage(message) => Change::DeleteMessage(message),
+            Write::ShowLeaf { chat, leaf } => Change::ShowLeaf { chat, leaf },
+            Write::Pin { chat, pinned } => Change::Pin { chat, pinned },
+            Write::SetUp { chat, system, sampling, persona } => {
+                Change::SetUp { chat, system, sampling, persona }
+            }
+            Write::DeleteChat(chat) => Change::DeleteChat { chat, at_millis: self.deletion_millis() },
+            Write::RestoreChat(chat) => Change::RestoreChat(chat),
+            Write::DeleteMessage(message) => {
+                Change::DeleteMessage { message, at_millis: self.deletion_millis() }
+            }
+            Write::RestoreMessage(message) => Change::RestoreMessage(message),
+            Write::PutPersona(persona) => Change::PutPersona(persona),
+            Write::DeletePersona(persona) => {
+                Change::DeletePersona { persona, at_millis: self.deletion_millis() }
+            }
+            Write::RestorePersona(persona) => Change::RestorePersona(persona),
             Write::SetState { name, value } => {
                 self.waiting
                     .retain(|waiting| !matches!(waiting, Change::SetState { name: old, .. } if *old == name));
@@ -84,6 +139,11 @@ impl Journal {
         };
         self.waiting.push(change);
         Ok(())
+    }
+
+    fn deletion_millis(&mut self) -> i64 {
+        self.last_deletion_millis = now_millis().max(self.last_deletion_millis + 1);
+        self.last_deletion_millis
     }
 
     fn extend(&mut self, message: MessageId, text: &str) -> Result<(), String> {
@@ -127,90 +187,84 @@ impl Journal {
         self.urgent = false;
     }
 
+    /// Whether a deletion waits.
+    pub fn deletes(&self) -> bool {
+        self.waiting.iter().any(|change| {
+            matches!(
+                change,
+                Change::DeleteChat { .. } | Change::DeleteMessage { .. } | Change::DeletePersona { .. }
+            )
+        })
+    }
+
     /// Bytes of text held here.
     pub fn bytes(&self) -> usize {
-        let waiting: usize = self
-            .waiting
-            .iter()
-            .map(|change| match change {
-                Change::PutChat(chat) => chat.title.len() + chat.system.len(),
-                Change::AddMessage(message) => message.content.len(),
-                Change::SetContent { content, .. } => content.len(),
-                Change::SetState { value, .. } => value.len(),
-                Change::Rename { title, .. } => title.len(),
-                Change::Finish { .. } | Change::DeleteChat(_) | Change::DeleteMessage(_) => 0,
-            })
-            .sum();
+        let waiting: usize = self.waiting.iter().map(Change::bytes).sum();
         waiting + self.growing.values().map(String::len).sum::<usize>()
     }
 
-    /// Applies what waits to a list of chats.
-    pub fn apply_to_chats(&self, chats: &mut Vec<Chat>, chat_of: impl Fn(MessageId) -> Option<ChatId>) {
+    /// Chats whose head may look different with what waits applied.
+    pub fn touched_chats(&self, chat_of: impl Fn(MessageId) -> Option<ChatId>) -> HashSet<ChatId> {
         let mut added: HashMap<MessageId, ChatId> = HashMap::new();
+        let touched = self.waiting.iter().filter_map(|change| match change {
+            Change::PutChat(chat) => Some(chat.id),
+            Change::AddMessage(message) => {
+                added.insert(message.id, message.chat);
+                Some(message.chat)
+            }
+            Change::Finish { message, .. } => added.get(message).copied().or_else(|| chat_of(*message)),
+            other => other.chat(),
+        });
+        touched.collect()
+    }
+
+    /// Applies what waits to one chat and its messages. `chat` is `None` when the database does not know it.
+    pub fn apply_to_chat(
+        &self,
+        id: ChatId,
+        chat: &mut Option<Kept<Chat>>,
+        messages: &mut Vec<Kept<Message>>,
+    ) {
         for change in &self.waiting {
             match change {
-                Change::PutChat(chat) => put_chat(chats, chat),
-                Change::AddMessage(message) => {
-                    added.insert(message.id, message.chat);
-                    if let Some(chat) = chats.iter_mut().find(|chat| chat.id == message.chat) {
-                        note_message(chat, message);
+                Change::PutChat(put) if put.id == id => match chat {
+                    Some(chat) => chat.record.clone_from(put),
+                    None => *chat = Some(Kept::alive(put.clone())),
+                },
+                Change::AddMessage(message) if message.chat == id => add_message(chat, messages, message),
+                Change::Finish { at_millis, .. } => {
+                    if apply_to_messages(messages, change)
+                        && let Some(chat) = chat
+                    {
+                        chat.record.updated_millis = chat.record.updated_millis.max(*at_millis);
                     }
                 }
-                Change::Finish { message, at_millis, .. } => {
-                    let owner = added.get(message).copied().or_else(|| chat_of(*message));
-                    if let Some(chat) = chats.iter_mut().find(|chat| Some(chat.id) == owner) {
-                        chat.updated_millis = chat.updated_millis.max(*at_millis);
+                change if change.chat() == Some(id) => {
+                    if let Some(chat) = chat {
+                        apply_to_chat(chat, change);
                     }
                 }
-                Change::Rename { chat: id, title } => {
-                    if let Some(chat) = chats.iter_mut().find(|chat| chat.id == *id) {
-                        chat.title.clone_from(title);
-                    }
+                change => {
+                    apply_to_messages(messages, change);
                 }
-                Change::DeleteChat(id) => chats.retain(|chat| chat.id != *id),
-                Change::SetContent { .. } | Change::DeleteMessage(_) | Change::SetState { .. } => {}
             }
         }
     }
 
-    /// Applies what waits to one chat and its messages. `chat` is `None` when the database does not know it.
-    pub fn apply_to_chat(&self, id: ChatId, chat: &mut Option<Chat>, messages: &mut Vec<Message>) {
+    /// Applies what waits to all personas.
+    pub fn apply_to_personas(&self, personas: &mut Vec<Kept<Persona>>) {
         for change in &self.waiting {
-            match change {
-                Change::PutChat(put) if put.id == id => *chat = Some(put.clone()),
-                Change::AddMessage(message) if message.chat == id => {
-                    if messages.iter().all(|known| known.id != message.id) {
-                        messages.push(message.clone());
-                    }
-                    if let Some(chat) = chat {
-                        note_message(chat, message);
-                    }
-                }
-                Change::SetContent { message, content } => {
-                    if let Some(found) = messages.iter_mut().find(|found| found.id == *message) {
-                        found.content.clone_from(content);
-                    }
-                }
-                Change::Finish { message, state, stats, error, at_millis } => {
-                    if let Some(found) = messages.iter_mut().find(|found| found.id == *message) {
-                        found.state = *state;
-                        found.stats = stats.clone();
-                        found.error.clone_from(error);
-                        if let Some(chat) = chat {
-                            chat.updated_millis = chat.updated_millis.max(*at_millis);
-                        }
-                    }
-                }
-                Change::Rename { chat: renamed, title } if *renamed == id => {
-                    if let Some(chat) = chat {
-                        chat.title.clone_from(title);
-                    }
-                }
-                Change::DeleteChat(deleted) if *deleted == id => {
-                    *chat = None;
-                    messages.clear();
-                }
-                Change::DeleteMessage(deleted) => delete_below(messages, *deleted),
+            let id = match change {
+                Change::PutPersona(persona) => persona.id,
+                Change::DeletePersona { persona, .. } | Change::RestorePersona(persona) => *persona,
+                _ => continue,
+            };
+            let known = personas.iter_mut().find(|known| known.record.id == id);
+            match (known, change) {
+                (Some(known), Change::PutPersona(persona)) => known.record.clone_from(persona),
+                (None, Change::PutPersona(persona)) => personas.push(Kept::alive(persona.clone())),
+                (Some(known), Change::DeletePersona { at_millis, .. }) => known.delete(*at_millis),
+                (Some(known), Change::RestorePersona(_)) => known.deleted_millis = None,
                 _ => {}
             }
         }
@@ -225,25 +279,133 @@ impl Journal {
     }
 }
 
-fn put_chat(chats: &mut Vec<Chat>, chat: &Chat) {
-    match chats.iter_mut().find(|known| known.id == chat.id) {
-        Some(known) => known.clone_from(chat),
-        None => chats.push(chat.clone()),
-    }
-}
-
-fn note_message(chat: &mut Chat, message: &Message) {
-    chat.updated_millis = chat.updated_millis.max(message.created_millis);
-    chat.leaf = Some(message.id);
-}
-
-fn delete_below(messages: &mut Vec<Message>, root: MessageId) {
-    let mut doomed = vec![root];
-    // Parents come before their children, so one pass in order finds the whole subtree.
-    for message in messages.iter() {
-        if message.parent.is_some_and(|parent| doomed.contains(&parent)) {
-            doomed.push(message.id);
+impl Change {
+    /// The chat it changes, where it says so and changes nothing else.
+    fn chat(&self) -> Option<ChatId> {
+        match self {
+            Change::Rename { chat, .. }
+            | Change::ShowLeaf { chat, .. }
+            | Change::Pin { chat, .. }
+            | Change::SetUp { chat, .. }
+            | Change::DeleteChat { chat, .. }
+            | Change::RestoreChat(chat) => Some(*chat),
+            _ => None,
         }
     }
-    messages.retain(|message| !doomed.contains(&message.id));
+
+    /// Bytes of text in it.
+    fn bytes(&self) -> usize {
+        match self {
+            Change::PutChat(chat) => chat.title.len() + chat.system.len(),
+            Change::AddMessage(message) => message.text_bytes(),
+            Change::SetContent { content, .. } | Change::Resume { content, .. } => content.len(),
+            Change::SetState { value, .. } => value.len(),
+            Change::Rename { title, .. } => title.len(),
+            Change::SetUp { system, .. } => system.len(),
+            Change::PutPersona(persona) => persona.name.len() + persona.system.len(),
+            Change::Finish { .. }
+            | Change::ShowLeaf { .. }
+            | Change::Pin { .. }
+            | Change::DeleteChat { .. }
+            | Change::RestoreChat(_)
+            | Change::DeleteMessage { .. }
+            | Change::RestoreMessage(_)
+            | Change::DeletePersona { .. }
+            | Change::RestorePersona(_) => 0,
+        }
+    }
+}
+
+fn apply_to_chat(chat: &mut Kept<Chat>, change: &Change) {
+    match change {
+        Change::Rename { title, .. } => chat.record.title.clone_from(title),
+        Change::ShowLeaf { leaf, .. } => chat.record.leaf = Some(*leaf),
+        Change::Pin { pinned, .. } => chat.record.pinned = *pinned,
+        Change::SetUp { system, sampling, persona, .. } => {
+            chat.record.system.clone_from(system);
+            chat.record.sampling.clone_from(sampling);
+            chat.record.persona = *persona;
+        }
+        Change::DeleteChat { at_millis, .. } => chat.delete(*at_millis),
+        Change::RestoreChat(_) => chat.deleted_millis = None,
+        _ => {}
+    }
+}
+
+/// Adds a message, unless its chat or parent is gone.
+fn add_message(chat: &mut Option<Kept<Chat>>, messages: &mut Vec<Kept<Message>>, message: &Message) {
+    let alive = |id| messages.iter().any(|known| known.record.id == id && known.is_alive());
+    let Some(chat) = chat.as_mut().filter(|chat| chat.is_alive()) else { return };
+    let known = messages.iter().any(|known| known.record.id == message.id);
+    if !known {
+        if message.parent.is_some_and(|parent| !alive(parent)) {
+            return;
+        }
+        messages.push(Kept::alive(message.clone()));
+    }
+    chat.record.updated_millis = chat.record.updated_millis.max(message.created_millis);
+    chat.record.leaf = Some(message.id);
+}
+
+/// Applies a change of one message; says whether the message was there.
+fn apply_to_messages(messages: &mut [Kept<Message>], change: &Change) -> bool {
+    let id = match change {
+        Change::SetContent { message, .. }
+        | Change::Resume { message, .. }
+        | Change::Finish { message, .. }
+        | Change::DeleteMessage { message, .. }
+        | Change::RestoreMessage(message) => *message,
+        _ => return false,
+    };
+    let Some(at) = messages.iter().position(|known| known.record.id == id) else { return false };
+    let message = &mut messages[at].record;
+    match change {
+        Change::SetContent { content, .. } => message.content.clone_from(content),
+        Change::Resume { content, .. } => {
+            message.state = MessageState::Writing;
+            message.content.clone_from(content);
+            message.error = None;
+        }
+        Change::Finish { state, stats, error, .. } => {
+            message.state = *state;
+            message.stats = stats.clone();
+            message.error.clone_from(error);
+        }
+        Change::DeleteMessage { at_millis, .. } => {
+            for index in below(messages, id) {
+                messages[index].delete(*at_millis);
+            }
+        }
+        Change::RestoreMessage(_) => restore(messages, at),
+        _ => {}
+    }
+    true
+}
+
+/// Takes back the deletion of a message and of what was deleted together with it.
+fn restore(messages: &mut [Kept<Message>], at: usize) {
+    let root = &messages[at];
+    let above = root.record.parent.and_then(|parent| messages.iter().find(|known| known.record.id == parent));
+    let (id, together) = (root.record.id, root.deleted_millis);
+    if together.is_none() || above.is_some_and(|above| !above.is_alive()) {
+        return;
+    }
+    for index in below(messages, id) {
+        if messages[index].deleted_millis == together {
+            messages[index].deleted_millis = None;
+        }
+    }
+}
+
+/// Places of a message and of everything below it. Parents come before their children, so one pass in order finds all.
+fn below(messages: &[Kept<Message>], root: MessageId) -> Vec<usize> {
+    let mut found = HashSet::from([root]);
+    let mut places = Vec::new();
+    for (index, Kept { record, .. }) in messages.iter().enumerate() {
+        if record.id == root || record.parent.is_some_and(|parent| found.contains(&parent)) {
+            found.insert(record.id);
+            places.push(index);
+        }
+    }
+    places
 }

@@ -12,8 +12,8 @@ use super::command::{Event, Query, Saving};
 use super::database::{self, Database, OpenError, SaveError};
 use super::journal::Journal;
 use super::mailbox::{Command, Mailbox};
-use super::record::{Chat, ChatId};
-use super::sql;
+use super::record::{Chat, ChatHead, ChatId, Kept, Message, now_millis};
+use super::{UNDO_FOR, search, sql};
 
 /// Growth of an answer waits this long for more of it.
 const SAVE_EVERY: Duration = Duration::from_millis(250);
@@ -48,14 +48,26 @@ pub(super) struct Keeper<'m> {
     /// Why saving fails, while it does.
     trouble: Option<String>,
     last_attempt: Instant,
+    opened_millis: i64,
+    /// When to remove what was deleted for good.
+    purge_at: Option<Instant>,
 }
 
 impl<'m> Keeper<'m> {
     /// Opens the database and reports how that went.
     pub fn open(path: PathBuf, mailbox: &'m Mailbox) -> Self {
         let (base, trouble) = open(&path, mailbox);
-        let keeper =
-            Self { path, mailbox, base, journal: Journal::default(), trouble, last_attempt: Instant::now() };
+        let now = Instant::now();
+        let keeper = Self {
+            path,
+            mailbox,
+            base,
+            journal: Journal::default(),
+            trouble,
+            last_attempt: now,
+            opened_millis: now_millis(),
+            purge_at: Some(now),
+        };
         mailbox.deliver(Event::Opened(keeper.saving()));
         keeper
     }
@@ -63,13 +75,16 @@ impl<'m> Keeper<'m> {
     /// Works until the mailbox is closed, then saves what is left. Returns whether everything is on disk.
     pub fn run(mut self) -> Saving {
         loop {
-            let delivery = self.mailbox.receive(self.next_attempt());
+            let delivery = self.mailbox.receive(self.next_attempt().into_iter().chain(self.purge_at).min());
             for command in delivery.commands {
                 self.take(command);
             }
             let due = self.next_attempt().is_some_and(|at| at <= Instant::now());
             if due || delivery.closed {
                 self.save();
+            }
+            if self.purge_at.is_some_and(|at| at <= Instant::now()) {
+                self.purge();
             }
             self.mailbox.set_unsaved_bytes(self.journal.bytes());
             if delivery.closed {
@@ -101,6 +116,10 @@ impl<'m> Keeper<'m> {
                 }
             }
             Command::Ask(query) => {
+                if matches!(query, Query::Search { .. }) && !self.journal.waiting().is_empty() {
+                    // Only what is in the database is in its index.
+                    self.save();
+                }
                 let answer = self.answer(query);
                 self.mailbox.deliver(answer);
             }
@@ -124,6 +143,9 @@ impl<'m> Keeper<'m> {
         }
         match database.save(self.journal.waiting()) {
             Ok(homeless) => {
+                if self.journal.deletes() {
+                    self.purge_at = Some(Instant::now() + UNDO_FOR + Duration::from_secs(1));
+                }
                 self.journal.saved();
                 self.set_trouble(None);
                 if homeless > 0 {
@@ -134,6 +156,21 @@ impl<'m> Keeper<'m> {
             }
             Err(SaveError::Failed(reason)) => self.set_trouble(Some(reason)),
             Err(SaveError::Damaged(problem)) => self.reopen(problem),
+        }
+    }
+
+    /// Removes for good what was deleted too long ago to be undone.
+    fn purge(&mut self) {
+        self.purge_at = None;
+        let Base::Writable(database) = &self.base else { return };
+        let undo_millis = i64::try_from(UNDO_FOR.as_millis()).unwrap_or(i64::MAX);
+        // Nobody can undo any more what an earlier process deleted.
+        let before = self.opened_millis.max(now_millis().saturating_sub(undo_millis));
+        if let Err(err) = sql::purge(database.connection(), before) {
+            let reason = database::explain(&err, &self.path);
+            self.mailbox.deliver(Event::Refused(format!(
+                "what was deleted is hidden, but still in the database: {reason}"
+            )));
         }
     }
 
@@ -169,8 +206,17 @@ impl<'m> Keeper<'m> {
     fn answer(&self, query: Query) -> Event {
         let db = self.base.connection();
         let answer = match query {
-            Query::Chats { offset, limit, search } => self.chats(offset, limit, search),
+            Query::Chats { limit } => self.heads().map(|mut chats| {
+                let total = chats.len();
+                chats.truncate(limit);
+                Event::Chats { chats, total }
+            }),
+            Query::Search { text, limit } => self.heads().and_then(|heads| {
+                let (hits, more) = search::find(db, &heads, &text, limit)?;
+                Ok(Event::Hits { text, hits, more })
+            }),
             Query::Chat(id) => self.chat(id),
+            Query::Personas => self.personas(),
             Query::State(name) => match self.journal.state(&name) {
                 Some(waiting) => {
                     let value = (!waiting.is_empty()).then(|| waiting.to_owned());
@@ -182,27 +228,55 @@ impl<'m> Keeper<'m> {
         answer.unwrap_or_else(|err| Event::QueryFailed(database::explain(&err, &self.path)))
     }
 
-    fn chats(&self, offset: usize, limit: usize, search: String) -> rusqlite::Result<Event> {
+    /// Chats that are not deleted, pinned first, then newest change first.
+    fn heads(&self) -> rusqlite::Result<Vec<ChatHead>> {
         let db = self.base.connection();
-        let mut all = sql::chats(db)?;
-        self.journal.apply_to_chats(&mut all, |message| sql::chat_of(db, message).ok().flatten());
-        let wanted = search.to_lowercase();
-        all.retain(|chat| chat.title.to_lowercase().contains(&wanted));
-        all.sort_by_key(|chat: &Chat| std::cmp::Reverse((chat.pinned, chat.updated_millis, chat.id)));
-        let total = all.len();
-        let chats = all.into_iter().skip(offset).take(limit).collect();
-        Ok(Event::Chats { offset, search, chats, total })
+        let mut heads: Vec<_> =
+            sql::heads(db)?.into_iter().filter(Kept::is_alive).map(|kept| kept.record).collect();
+        let touched = self.journal.touched_chats(|message| sql::chat_of(db, message).ok().flatten());
+        if !touched.is_empty() {
+            heads.retain(|head| !touched.contains(&head.id));
+            for id in touched {
+                heads.extend(self.chat_as_it_will_be(id)?.map(|(chat, _)| ChatHead::from(&chat)));
+            }
+            heads.sort_by_key(|head| std::cmp::Reverse((head.pinned, head.updated_millis, head.id)));
+        }
+        Ok(heads)
+    }
+
+    /// A chat and its messages with what waits applied; `None` when it is deleted or was never there.
+    fn chat_as_it_will_be(&self, id: ChatId) -> rusqlite::Result<Option<(Chat, Vec<Message>)>> {
+        let db = self.base.connection();
+        let mut problems = Vec::new();
+        let mut chat = sql::chat(db, id, &mut problems)?;
+        let mut messages = sql::messages(db, id, &mut problems)?;
+        self.journal.apply_to_chat(id, &mut chat, &mut messages);
+        self.complain(problems);
+        let messages = messages.into_iter().filter(Kept::is_alive).map(|kept| kept.record).collect();
+        Ok(chat.filter(Kept::is_alive).map(|chat| (chat.record, messages)))
     }
 
     fn chat(&self, id: ChatId) -> rusqlite::Result<Event> {
-        let db = self.base.connection();
-        let mut chat = sql::chat(db, id)?;
-        let mut messages = sql::messages(db, id)?;
-        self.journal.apply_to_chat(id, &mut chat, &mut messages);
-        Ok(match chat {
-            Some(chat) => Event::Chat { chat, messages },
+        Ok(match self.chat_as_it_will_be(id)? {
+            Some((chat, messages)) => Event::Chat { chat, messages },
             None => Event::ChatMissing(id),
         })
+    }
+
+    fn personas(&self) -> rusqlite::Result<Event> {
+        let mut problems = Vec::new();
+        let mut personas = sql::personas(self.base.connection(), &mut problems)?;
+        self.journal.apply_to_personas(&mut personas);
+        self.complain(problems);
+        let mut alive: Vec<_> = personas.into_iter().filter(Kept::is_alive).map(|kept| kept.record).collect();
+        alive.sort_by_cached_key(|persona| (persona.name.to_lowercase(), persona.id));
+        Ok(Event::Personas(alive))
+    }
+
+    fn complain(&self, problems: Vec<String>) {
+        for problem in problems {
+            self.mailbox.deliver(Event::QueryFailed(problem));
+        }
     }
 }
 

@@ -149,12 +149,22 @@ impl Inbox {
 fn write_bytes(write: &Write) -> usize {
     match write {
         Write::PutChat(chat) => chat.title.len() + chat.system.len(),
-        Write::AddMessage(message) => message.content.len(),
+        Write::AddMessage(message) => message.text_bytes(),
         Write::Extend { text, .. } => text.len(),
+        Write::Resume { content, .. } => content.len(),
         Write::Rename { title, .. } => title.len(),
+        Write::SetUp { system, .. } => system.len(),
+        Write::PutPersona(persona) => persona.name.len() + persona.system.len(),
         Write::SetState { value, .. } => value.len(),
         Write::Finish { error, .. } => error.as_ref().map_or(0, String::len),
-        Write::DeleteChat(_) | Write::DeleteMessage(_) => 0,
+        Write::ShowLeaf { .. }
+        | Write::Pin { .. }
+        | Write::DeleteChat(_)
+        | Write::RestoreChat(_)
+        | Write::DeleteMessage(_)
+        | Write::RestoreMessage(_)
+        | Write::DeletePersona(_)
+        | Write::RestorePersona(_) => 0,
     }
 }
 

@@ -10,7 +10,9 @@ mod journal;
 mod keeper;
 mod mailbox;
 mod record;
+mod sampling;
 mod schema;
+mod search;
 mod sql;
 #[cfg(test)]
 mod tests;
@@ -19,12 +21,20 @@ use std::panic::AssertUnwindSafe;
 use std::path::Path;
 use std::sync::Arc;
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use keeper::Keeper;
 use mailbox::Mailbox;
 
-pub use command::{Event, Query, Saving, Ticket, Write};
-pub use record::{AnswerStats, Chat, ChatId, Message, MessageId, MessageState, Role, now_millis};
+pub use command::{Event, Hit, Piece, Query, Saving, Ticket, Write};
+pub use record::{
+    AnswerStats, Attachment, Chat, ChatHead, ChatId, Message, MessageId, MessageState, Persona, PersonaId,
+    Role, now_millis,
+};
+pub use sampling::ChatSampling;
+
+/// How long a deletion can be undone at least. Afterwards, or at the next start, what was deleted is removed for good.
+pub const UNDO_FOR: Duration = Duration::from_secs(60);
 
 /// Called after an event has been delivered.
 pub type Waker = Arc<dyn Fn() + Send + Sync>;

@@ -5,6 +5,10 @@ use std::hash::{BuildHasher, Hasher};
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use serde::{Deserialize, Serialize};
+
+use super::sampling::ChatSampling;
+
 /// Identifies a chat. Made by whoever creates the chat, so that nobody waits for the database to hand one out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ChatId(pub i64);
@@ -21,6 +25,17 @@ impl ChatId {
 }
 
 impl MessageId {
+    /// A new id, see [`ChatId::fresh`].
+    pub fn fresh() -> Self {
+        Self(fresh_id())
+    }
+}
+
+/// Identifies a persona.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct PersonaId(pub i64);
+
+impl PersonaId {
     /// A new id, see [`ChatId::fresh`].
     pub fn fresh() -> Self {
         Self(fresh_id())
@@ -79,10 +94,30 @@ pub struct AnswerStats {
     pub prefill_millis: f64,
     /// From the first token to the last.
     pub decode_millis: f64,
+    /// Prompt tokens that did not have to be read again.
+    pub cached_tokens: u32,
+    /// Tokens of the reasoning before the answer, part of `tokens`.
+    pub thinking_tokens: u32,
+    /// Time of the reasoning, part of `decode_millis`.
+    pub thinking_millis: f64,
+    /// Whether the answer ended because its token limit was reached or the context was full.
+    pub cut_short: bool,
     /// Lane that made it.
     pub lane: String,
     /// Model that made it.
     pub model: String,
+}
+
+/// A text file that goes with a message.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Attachment {
+    /// File name without its folder.
+    pub name: String,
+    /// Media type, like `text/markdown`.
+    pub media: String,
+    /// What is in it.
+    pub text: String,
 }
 
 /// A message in the tree of a chat. Siblings (same `parent`) are alternatives: an edited question, a regenerated answer.
@@ -98,6 +133,8 @@ pub struct Message {
     pub role: Role,
     /// Text.
     pub content: String,
+    /// Files that go with it, in order.
+    pub attachments: Vec<Attachment>,
     /// How far it has come.
     pub state: MessageState,
     /// Milliseconds since 1970.
@@ -117,11 +154,18 @@ impl Message {
             parent,
             role,
             content: content.into(),
+            attachments: Vec::new(),
             state: MessageState::Complete,
             created_millis: now_millis(),
             stats: AnswerStats::default(),
             error: None,
         }
+    }
+
+    /// Bytes of its text and of the texts that go with it.
+    pub fn text_bytes(&self) -> usize {
+        let attached: usize = self.attachments.iter().map(|file| file.name.len() + file.text.len()).sum();
+        self.content.len().saturating_add(attached)
     }
 
     /// An answer that is about to grow.
@@ -133,8 +177,8 @@ impl Message {
     }
 }
 
-/// A chat without its messages, as the list of chats shows it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// A chat without its messages.
+#[derive(Debug, Clone, PartialEq)]
 pub struct Chat {
     /// Its id.
     pub id: ChatId,
@@ -150,7 +194,12 @@ pub struct Chat {
     pub model: String,
     /// System prompt; empty when none.
     pub system: String,
-    /// The leaf of the branch that is shown. Adding a message sets it; `None`, or a message that is gone, means the newest one.
+    /// Sampling parameters of its own.
+    pub sampling: ChatSampling,
+    /// The persona that system prompt and sampling were taken from; it may be gone.
+    pub persona: Option<PersonaId>,
+    /// The leaf of the branch that is shown. Adding a message sets it, [`super::Write::ShowLeaf`] changes it; `None`, or a message that
+    /// is gone, means the newest one.
     pub leaf: Option<MessageId>,
 }
 
@@ -166,7 +215,83 @@ impl Chat {
             pinned: false,
             model: model.into(),
             system: String::new(),
+            sampling: ChatSampling::default(),
+            persona: None,
             leaf: None,
         }
+    }
+}
+
+/// What the list shows of a chat.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ChatHead {
+    /// Its id.
+    pub id: ChatId,
+    /// Its title.
+    pub title: String,
+    /// Milliseconds since 1970 of the last change.
+    pub updated_millis: i64,
+    /// Kept at the top of the list.
+    pub pinned: bool,
+}
+
+impl From<&Chat> for ChatHead {
+    fn from(chat: &Chat) -> Self {
+        Self {
+            id: chat.id,
+            title: chat.title.clone(),
+            updated_millis: chat.updated_millis,
+            pinned: chat.pinned,
+        }
+    }
+}
+
+/// A system prompt with sampling parameters under a name.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Persona {
+    /// Its id.
+    pub id: PersonaId,
+    /// Its name.
+    pub name: String,
+    /// System prompt; may be empty.
+    pub system: String,
+    /// Sampling parameters.
+    pub sampling: ChatSampling,
+    /// Milliseconds since 1970.
+    pub created_millis: i64,
+}
+
+impl Persona {
+    /// A new persona.
+    pub fn new(name: impl Into<String>, system: impl Into<String>, sampling: ChatSampling) -> Self {
+        Self {
+            id: PersonaId::fresh(),
+            name: name.into(),
+            system: system.into(),
+            sampling,
+            created_millis: now_millis(),
+        }
+    }
+}
+
+/// A record with the time since which it is deleted. It stays in the database for a while so that deleting can be undone.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Kept<T> {
+    pub record: T,
+    pub deleted_millis: Option<i64>,
+}
+
+impl<T> Kept<T> {
+    pub fn alive(record: T) -> Self {
+        Self { record, deleted_millis: None }
+    }
+
+    /// Marks it deleted, unless it is already.
+    pub fn delete(&mut self, at_millis: i64) {
+        self.deleted_millis = self.deleted_millis.or(Some(at_millis));
+    }
+
+    pub fn is_alive(&self) -> bool {
+        self.deleted_millis.is_none()
     }
 }

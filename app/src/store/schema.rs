@@ -6,7 +6,7 @@
 use rusqlite::Connection;
 
 /// Schema steps in order; a file of version n has seen the first n.
-const STEPS: [&str; 1] = [
+pub(super) const STEPS: [&str; 2] = [
     // Messages form a tree: siblings share a parent. Ids are made by the writer and rise with time, so `ORDER BY id` puts
     // a parent before its children.
     "CREATE TABLE chats (
@@ -43,6 +43,46 @@ const STEPS: [&str; 1] = [
         name TEXT PRIMARY KEY,
         value TEXT NOT NULL
     ) STRICT, WITHOUT ROWID;",
+    // Deleted rows stay until the keeper purges them. The index over texts holds no copy of them; one trigger for updates, because
+    // the order of two would not be defined. An answer enters it when it ends, so that growing costs nothing.
+    "ALTER TABLE chats ADD COLUMN sampling TEXT NOT NULL DEFAULT '{}' CHECK (json_valid(sampling));
+    ALTER TABLE chats ADD COLUMN persona INTEGER;
+    ALTER TABLE chats ADD COLUMN deleted_millis INTEGER;
+    ALTER TABLE messages ADD COLUMN attachments TEXT NOT NULL DEFAULT '[]' CHECK (json_valid(attachments));
+    ALTER TABLE messages ADD COLUMN cached_tokens INTEGER NOT NULL DEFAULT 0;
+    ALTER TABLE messages ADD COLUMN thinking_tokens INTEGER NOT NULL DEFAULT 0;
+    ALTER TABLE messages ADD COLUMN thinking_millis REAL NOT NULL DEFAULT 0;
+    ALTER TABLE messages ADD COLUMN cut_short INTEGER NOT NULL DEFAULT 0;
+    ALTER TABLE messages ADD COLUMN deleted_millis INTEGER;
+    CREATE TABLE personas (
+        id INTEGER PRIMARY KEY,
+        name TEXT NOT NULL,
+        system TEXT NOT NULL,
+        sampling TEXT NOT NULL CHECK (json_valid(sampling)),
+        created_millis INTEGER NOT NULL,
+        deleted_millis INTEGER
+    ) STRICT;
+    DROP INDEX chats_by_change;
+    CREATE INDEX chats_listed ON chats (pinned DESC, updated_millis DESC, id DESC, title, deleted_millis);
+    CREATE INDEX chats_deleted ON chats (deleted_millis) WHERE deleted_millis IS NOT NULL;
+    CREATE INDEX messages_deleted ON messages (deleted_millis) WHERE deleted_millis IS NOT NULL;
+    CREATE VIRTUAL TABLE messages_text USING fts5(
+        content, content='messages', content_rowid='id', tokenize=\"unicode61 remove_diacritics 2\"
+    );
+    INSERT INTO messages_text (messages_text, rank) VALUES ('secure-delete', 1);
+    INSERT INTO messages_text (rowid, content) SELECT id, content FROM messages WHERE state <> 'writing' ORDER BY id;
+    CREATE TRIGGER messages_text_insert AFTER INSERT ON messages WHEN new.state <> 'writing' BEGIN
+        INSERT INTO messages_text (rowid, content) VALUES (new.id, new.content);
+    END;
+    CREATE TRIGGER messages_text_delete AFTER DELETE ON messages WHEN old.state <> 'writing' BEGIN
+        INSERT INTO messages_text (messages_text, rowid, content) VALUES ('delete', old.id, old.content);
+    END;
+    CREATE TRIGGER messages_text_update AFTER UPDATE OF content, state ON messages
+    WHEN (old.state = 'writing') <> (new.state = 'writing') OR old.content <> new.content BEGIN
+        INSERT INTO messages_text (messages_text, rowid, content)
+            SELECT 'delete', old.id, old.content WHERE old.state <> 'writing';
+        INSERT INTO messages_text (rowid, content) SELECT new.id, new.content WHERE new.state <> 'writing';
+    END;",
 ];
 
 /// Version this program writes.

@@ -270,8 +270,11 @@ impl Desktop {
 
     fn title(&self, chat: crate::store::ChatId) -> String {
         let open = self.controller.conversation().filter(|conversation| conversation.chat.id == chat);
-        let listed = || self.controller.library.chats.iter().find(|listed| listed.id == chat);
-        open.map(|open| &open.chat).or_else(listed).map(|chat| chat.title.clone()).unwrap_or_default()
+        let listed = || {
+            let head = self.controller.library.chats.iter().find(|listed| listed.id == chat);
+            head.map(|head| &head.title)
+        };
+        open.map(|open| &open.chat.title).or_else(listed).cloned().unwrap_or_default()
     }
 
     fn pick_file(&mut self) {

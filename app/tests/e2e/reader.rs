@@ -47,10 +47,11 @@ struct Socket(Arc<Mutex<Option<Place>>>);
 
 #[zbus::interface(name = "org.a11y.atspi.Socket")]
 impl Socket {
-    fn embed(&self, plug: Place) -> (Place,) {
+    fn embed(&self, plug: Place, #[zbus(connection)] connection: &Connection) -> (Place,) {
         *self.0.lock().unwrap() = Some(plug);
-        let root = OwnedObjectPath::try_from("/org/a11y/atspi/accessible/root").unwrap();
-        ((String::from("org.a11y.atspi.Registry"), root),)
+        // Only the connection's own name will do.
+        let name = connection.unique_name().unwrap().to_string();
+        ((name, OwnedObjectPath::try_from("/org/a11y/atspi/accessible/root").unwrap()),)
     }
 }
 

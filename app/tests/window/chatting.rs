@@ -186,8 +186,9 @@ fn chats_are_found_renamed_and_deleted() {
     window.harness.key_press_modifiers(egui::Modifiers::COMMAND, egui::Key::F);
     window.harness.step();
     window.harness.get_by_label("Search").type_text("BUTTER");
-    window.until("only one is listed", |window| !window.shows("Menu of About tea"));
-    assert!(window.shows("Menu of About bread and butter"));
+    window.until("only one is listed", |window| {
+        window.shows("Menu of About bread and butter") && !window.shows("Menu of About tea")
+    });
     window.harness.state_mut().chat.search.clear();
     window.until("both are listed", |window| window.shows("Menu of About tea"));
 

@@ -8,7 +8,7 @@ mod resident;
 mod rope;
 mod weights;
 
-use crate::lane::{KvDtype, LaneError, Row};
+use crate::lane::{KvDtype, LaneError, Row, Wanted};
 use crate::model::LoadError;
 
 pub use resident::Resident;
@@ -24,6 +24,21 @@ pub struct ResidentOptions {
     pub max_rows: usize,
     /// Most rows that want logits in one forward call.
     pub max_logit_rows: usize,
+    /// How the LM head is kept.
+    pub head: Head,
+}
+
+/// How the LM head is kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum Head {
+    /// As the file has it, and a large one in f32, f16 or bf16 beside a copy of half the size that says which logits can be
+    /// among the largest. What [`Wanted`] promises is the same to the bit as with [`Head::Exact`].
+    #[default]
+    Screened,
+    /// As the file has it.
+    Exact,
+    /// Rounded to 4.5 bits a weight (Q4_0) where the file has more. Fewer bytes, other logits.
+    FourBit,
 }
 
 /// One step: `tokens.len() == rows.len()`. Rows of one sequence are in ascending position, and all positions before the first
@@ -36,6 +51,8 @@ pub struct Batch<'a> {
     pub rows: &'a [Row<'a>],
     /// Indices of rows that want logits, ascending.
     pub logit_rows: &'a [usize],
+    /// What of each of these is wanted, beside `logit_rows`; those beyond its end want all.
+    pub wanted: &'a [Wanted],
 }
 
 /// Why a model could not be made resident.

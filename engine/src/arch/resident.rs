@@ -3,11 +3,11 @@
 use super::graph::Graph;
 use super::layer::{Buffers, Layer, Step};
 use super::weights::{Tensors, Upload, Weight};
-use super::{Batch, ResidentError, ResidentOptions, rope};
+use super::{Batch, Head, ResidentError, ResidentOptions, rope};
 use crate::lane::{
     BufId, Embed, KvId, KvShape, Lane, LaneError, Logits, PAGE_POSITIONS, RopeId, Row, WeightId,
 };
-use crate::model::{Config, ModelFile};
+use crate::model::{Config, ModelFile, TensorType, inspect};
 use crate::telemetry::{Phase, Telemetry};
 
 /// A model resident in a lane: uploaded weights, activation buffers, KV arena. It must end with [`Resident::unload`] on the
@@ -29,6 +29,7 @@ struct Model {
     embedding: Weight,
     layers: Vec<Layer>,
     output_norm: Weight,
+    /// Its bytes are those of a pass for the largest logits.
     head: Weight,
     rope_divisors: Option<Vec<f32>>,
 }
@@ -99,6 +100,7 @@ impl Model {
         tensors: &mut Tensors<'_, '_>,
         config: &Config,
         buffers: &Buffers,
+        head: Head,
     ) -> Result<Self, ResidentError> {
         let graph = Graph::of(config.family);
         let embedding = tensors.matrix("token_embd.weight", config.vocab, config.hidden)?;
@@ -110,9 +112,15 @@ impl Model {
             embedding,
             layers,
             output_norm: tensors.vector("output_norm.weight", config.hidden)?,
-            head: match graph.own_head && !config.tied_head {
-                true => tensors.matrix("output.weight", config.vocab, config.hidden)?,
-                false => embedding,
+            head: match (graph.own_head && !config.tied_head, head) {
+                (true, Head::FourBit) => {
+                    tensors.four_bit_matrix("output.weight", config.vocab, config.hidden)?
+                }
+                (true, _) => tensors.matrix("output.weight", config.vocab, config.hidden)?,
+                (false, Head::FourBit) => {
+                    tensors.four_bit_matrix("token_embd.weight", config.vocab, config.hidden)?
+                }
+                (false, _) => embedding,
             },
             rope_divisors: match graph.rope_factors {
                 true => tensors.positive_values("rope_freqs.weight", config.rope.dims / 2)?,
@@ -155,16 +163,23 @@ impl Resident {
         let config = file.config().clone();
         // Before anything is allocated: until its tensors are seen, a file's numbers may be absurd.
         let mut tensors = Tensors::check(file);
-        Model::load(&mut tensors, &config, &Buffers::NONE)?;
+        Model::load(&mut tensors, &config, &Buffers::NONE, options.head)?;
         let total_bytes = tensors.finish_check()?;
 
         let buffers = Buffers::alloc(lane, held, &config, options.max_rows)?;
         let logits = held.alloc(lane, options.max_logit_rows, config.vocab)?;
         let uploaded = &mut held.weights;
         let upload = Upload { lane: &mut *lane, progress, uploaded, total_bytes };
-        let model = Model::load(&mut Tensors::upload(file, upload), &config, &buffers)?;
+        let mut model = Model::load(&mut Tensors::upload(file, upload), &config, &buffers, options.head)?;
         file.check_map()?;
         held.weight_bytes = held.weights.iter().map(|&weight| lane.weight_bytes(weight)).sum();
+        if options.head == Head::Screened && model.head.bytes >= inspect::SCREENED_HEAD_BYTES {
+            let screen_bytes = lane.add_screen(model.head.id)?;
+            held.weight_bytes += screen_bytes;
+            if screen_bytes > 0 {
+                model.head.bytes = screen_bytes as u64;
+            }
+        }
 
         let table = rope::table(&config.rope, model.rope_divisors.as_deref(), positions(&config, &options));
         let rope = lane.rope_table(&table)?;
@@ -172,6 +187,17 @@ impl Resident {
         let kv = lane.kv_open(kv_shape(&config, &options))?;
         held.arenas.push(kv);
         Ok(Resident { config, options, model, buffers, logits, rope, kv, held: Held::default() })
+    }
+
+    /// Bytes of the second form in which a lane may keep the LM head of `file`, estimated without uploading anything.
+    pub fn head_copy_bytes(file: &ModelFile, head: Head) -> u64 {
+        match head {
+            Head::Screened => inspect::head_copy_bytes(file),
+            Head::Exact => 0,
+            Head::FourBit => {
+                TensorType::Q4_0.data_bytes(file.config().vocab, file.config().hidden).unwrap_or(0) as u64
+            }
+        }
     }
 
     /// Frees everything in the lane.
@@ -213,8 +239,9 @@ impl Resident {
         if !batch.logit_rows.is_empty() {
             step.norm(model.output_norm, self.buffers.residual, self.buffers.normed)?;
             let (x, weight) = (self.buffers.normed, model.head.id);
-            let op = Logits { x, rows: batch.logit_rows, weight, out: self.logits };
-            telemetry.time(Phase::LmHead, model.head.bytes, || step.lane.logits(op))?;
+            let op = Logits { x, rows: batch.logit_rows, wanted: batch.wanted, weight, out: self.logits };
+            let work = telemetry.time(Phase::LmHead, 0, || step.lane.logits(op))?;
+            telemetry.add_head(&work);
         }
         Ok(lane.read(self.logits, batch.logit_rows.len()))
     }
@@ -259,7 +286,8 @@ impl Resident {
         kv_shape(&self.config, &self.options)
     }
 
-    /// Weight bytes read for one decoded token (linears, norms, LM head).
+    /// Weight bytes read for one decoded token (linears, norms, LM head); of a screened head the coarse copy, to which comes
+    /// what is computed again.
     pub fn bytes_per_token(&self) -> usize {
         let layers: u64 = self.model.layers.iter().map(Layer::bytes).sum();
         usize::try_from(layers + self.model.output_norm.bytes + self.model.head.bytes)

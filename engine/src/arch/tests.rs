@@ -10,7 +10,7 @@ use crate::lane::reference::ReferenceLane;
 use crate::model::write::{GgufValue, GgufWriter};
 use crate::model::{Family, ModelFile, TensorType, open, open_bytes};
 use crate::quant::tests::SplitMix;
-use crate::quant::tq2_0;
+use crate::quant::{legacy, tq2_0};
 use crate::telemetry::{Phase, PhaseTotals, Telemetry};
 
 const FAMILIES: [Family; 4] = [Family::Llama, Family::Qwen3, Family::BitNet, Family::BitNetB158];
@@ -21,8 +21,13 @@ const HEADS: usize = 4;
 const KV_HEADS: usize = 2;
 const HEAD_DIM: usize = 64;
 const VOCAB: usize = 40;
-const OPTIONS: ResidentOptions =
-    ResidentOptions { kv_dtype: KvDtype::F16, kv_pages: 8, max_rows: 32, max_logit_rows: 32 };
+const OPTIONS: ResidentOptions = ResidentOptions {
+    kv_dtype: KvDtype::F16,
+    kv_pages: 8,
+    max_rows: 32,
+    max_logit_rows: 32,
+    head: Head::Screened,
+};
 
 struct Tensor {
     name: String,
@@ -160,7 +165,7 @@ impl Running {
         let rows: Vec<Row<'_>> = tokens.iter().map(|&(pages, position, _)| Row { pages, position }).collect();
         let ids: Vec<u32> = tokens.iter().map(|&(_, _, id)| id).collect();
         let logit_rows: Vec<usize> = (0..rows.len()).collect();
-        let batch = Batch { tokens: &ids, rows: &rows, logit_rows: &logit_rows };
+        let batch = Batch { tokens: &ids, rows: &rows, logit_rows: &logit_rows, wanted: &[] };
         self.resident.forward(&mut self.lane, &batch, &self.telemetry).unwrap().to_vec()
     }
 
@@ -218,7 +223,7 @@ fn only_the_rows_that_ask_get_logits() {
     let all = running.text(&TEXT);
     let rows: Vec<Row<'_>> = (0..5).map(|position| Row { pages: &[1], position }).collect();
     let Running { lane, resident, telemetry } = &mut running;
-    let batch = Batch { tokens: &TEXT, rows: &rows, logit_rows: &[1, 4] };
+    let batch = Batch { tokens: &TEXT, rows: &rows, logit_rows: &[1, 4], wanted: &[] };
     let some = resident.forward(lane, &batch, telemetry).unwrap();
     assert_eq!(some, [&all[VOCAB..2 * VOCAB], &all[4 * VOCAB..]].concat());
     let batch = Batch { logit_rows: &[], ..batch };
@@ -293,6 +298,27 @@ fn a_head_of_its_own_replaces_the_embedding() {
         assert_eq!(own.run().text(&TEXT), tied, "{family:?}");
         own.get("output.weight").data.fill(0);
         assert!(own.run().text(&TEXT).iter().all(|&x| x == 0.0), "{family:?}");
+    }
+}
+
+#[test]
+fn a_four_bit_head_is_the_head_that_a_file_would_have_at_four_bits() {
+    let options = ResidentOptions { head: Head::FourBit, ..OPTIONS };
+    for family in [Family::Llama, Family::Qwen3, Family::BitNetB158] {
+        let mut tiny = Tiny::new(family);
+        let exact = tiny.run().text(&TEXT);
+        let mut running = tiny.run_with(options);
+        let (tied, tied_bytes) = (running.text(&TEXT), running.resident.weight_bytes());
+        let (values, _) = tiny.get("token_embd.weight").data.as_chunks::<4>();
+        let values: Vec<f32> = values.iter().map(|b| f32::from_le_bytes(*b)).collect();
+        let mut data = Vec::new();
+        legacy::pack_q4_0(&values, &mut data);
+        let (name, ty) = ("output.weight".to_owned(), TensorType::Q4_0);
+        let mut stored = tiny.with(Tensor { name, ty, rows: VOCAB, cols: HIDDEN, data }).run();
+        assert_eq!(stored.text(&TEXT), tied, "{family:?}");
+        assert_eq!(stored.resident.weight_bytes(), tied_bytes, "{family:?}");
+        let error = nmse(&tied, &exact);
+        assert!((1e-4..2e-2).contains(&error), "{family:?}: {error}");
     }
 }
 
@@ -428,7 +454,7 @@ fn a_file_cut_while_it_is_open_is_an_error_that_frees_everything() {
 fn ids_outside_the_vocabulary_are_an_error() {
     let mut running = Tiny::new(Family::Llama).run();
     let rows = [Row { pages: &[0], position: 0 }];
-    let batch = Batch { tokens: &[VOCAB as u32], rows: &rows, logit_rows: &[] };
+    let batch = Batch { tokens: &[VOCAB as u32], rows: &rows, logit_rows: &[], wanted: &[] };
     let err = running.resident.forward(&mut running.lane, &batch, &running.telemetry).unwrap_err();
     assert_eq!(err.to_string(), "token_embd.weight: expected ids below 40, found 40");
 }

@@ -4,8 +4,9 @@
 use std::collections::HashSet;
 
 use super::ResidentError;
-use crate::lane::{Lane, WeightId};
-use crate::model::{LoadError, ModelFile, TensorView};
+use crate::lane::{Lane, LaneError, WeightId};
+use crate::model::{LoadError, ModelFile, TensorType, TensorView};
+use crate::quant::legacy;
 
 /// One weight in the lane.
 #[derive(Debug, Clone, Copy)]
@@ -50,6 +51,24 @@ impl<'f, 'l> Tensors<'f, 'l> {
     pub(super) fn matrix(&mut self, name: &str, rows: usize, cols: usize) -> Result<Weight, ResidentError> {
         let tensor = self.tensor(name, rows, cols)?;
         self.take(&tensor)
+    }
+
+    /// Matrix `[rows, cols]`, rounded to Q4_0 where the file has more than five bits a weight and rows of whole blocks.
+    pub(super) fn four_bit_matrix(
+        &mut self,
+        name: &str,
+        rows: usize,
+        cols: usize,
+    ) -> Result<Weight, ResidentError> {
+        let tensor = self.tensor(name, rows, cols)?;
+        let is_narrow = (tensor.data.len() + tensor.scales.len()).saturating_mul(8) <= 5 * rows * cols;
+        if is_narrow || !cols.is_multiple_of(legacy::BLOCK_COLS) || self.upload.is_none() {
+            return self.take(&tensor);
+        }
+        let data = four_bit_rows(&tensor)?;
+        // Progress counts bytes of the file.
+        self.done_bytes += (tensor.data.len() + tensor.scales.len() - data.len()) as u64;
+        self.take(&TensorView { ty: TensorType::Q4_0, data: &data, scales: &[], ..tensor })
     }
 
     /// Vector of `len` elements.
@@ -121,4 +140,18 @@ impl<'f, 'l> Tensors<'f, 'l> {
         LoadError::Invalid { path: self.file.path().to_owned(), field: name.to_owned(), expected, found }
             .into()
     }
+}
+
+/// The rows of a tensor as Q4_0.
+fn four_bit_rows(tensor: &TensorView<'_>) -> Result<Vec<u8>, LaneError> {
+    let bytes = TensorType::Q4_0.data_bytes(tensor.rows, tensor.cols).unwrap_or(usize::MAX);
+    let mut data = Vec::new();
+    data.try_reserve_exact(bytes)
+        .map_err(|_| LaneError::OutOfMemory { what: format!("{} at 4 bits", tensor.name), bytes })?;
+    let mut row = vec![0.0; tensor.cols];
+    for index in 0..tensor.rows {
+        tensor.dequantize_row(index, &mut row);
+        legacy::pack_q4_0(&row, &mut data);
+    }
+    Ok(data)
 }

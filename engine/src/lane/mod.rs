@@ -157,6 +157,16 @@ pub struct Project<'a> {
     pub rows: usize,
 }
 
+/// Which logits of a row the caller will look at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Wanted {
+    /// All of them.
+    All,
+    /// The so many largest, and every other that equals the least of these. A lane may leave any value in place of another
+    /// logit as long as it is finite and below all of them, so whoever looks at the largest only sees what [`Wanted::All`] shows.
+    Largest(usize),
+}
+
 /// The LM head: as a [`Project`] with one matrix, over chosen rows of `x`, overwriting.
 #[derive(Debug, Clone, Copy)]
 pub struct Logits<'a> {
@@ -164,10 +174,32 @@ pub struct Logits<'a> {
     pub x: BufId,
     /// Rows of `x` that want logits; output row i belongs to `rows[i]`.
     pub rows: &'a [usize],
+    /// What of each row is wanted, beside `rows`; rows beyond its end want all.
+    pub wanted: &'a [Wanted],
     /// Matrix `[vocab, hidden]`.
     pub weight: WeightId,
     /// `[rows.len(), vocab]`.
     pub out: BufId,
+}
+
+impl Logits<'_> {
+    /// What is wanted of output row `i`.
+    pub fn wanted(&self, i: usize) -> Wanted {
+        self.wanted.get(i).copied().unwrap_or(Wanted::All)
+    }
+}
+
+/// How a call of [`Lane::logits`] came to its result.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct HeadWork {
+    /// Weight bytes read.
+    pub bytes: u64,
+    /// Rows for which a coarse copy of the head decided which logits to compute.
+    pub screened: u64,
+    /// Logits computed for these rows after the coarse pass.
+    pub rescored: u64,
+    /// Rows for which the coarse pass decided too little, so that all logits were computed after it.
+    pub fell_back: u64,
 }
 
 /// Rotates every head of `x` `[rows, n_heads * head_dim]` in place by the position of its row.
@@ -299,6 +331,16 @@ pub trait Lane: Send {
     fn upload(&mut self, tensor: &TensorView<'_>) -> Result<WeightId, LaneError>;
     /// Bytes this weight costs per pass over it (what decode reads).
     fn weight_bytes(&self, weight: WeightId) -> usize;
+    /// Makes a coarse copy of a matrix that [`Lane::logits`] will be called with, so that [`Wanted::Largest`] reads fewer bytes.
+    /// Returns the bytes of the copy, which counts as a part of the weight and is freed with it; 0 where a lane has nothing to
+    /// win, as here.
+    ///
+    /// # Errors
+    /// Out of memory.
+    fn add_screen(&mut self, weight: WeightId) -> Result<usize, LaneError> {
+        let _ = weight;
+        Ok(0)
+    }
     /// Frees weights; their ids are invalid afterwards.
     fn free_weights(&mut self, weights: &[WeightId]);
 
@@ -351,7 +393,7 @@ pub trait Lane: Send {
     ///
     /// # Errors
     /// Device loss.
-    fn logits(&mut self, op: Logits<'_>) -> Result<(), LaneError>;
+    fn logits(&mut self, op: Logits<'_>) -> Result<HeadWork, LaneError>;
     /// Rotary embedding.
     ///
     /// # Errors

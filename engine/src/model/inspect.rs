@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use super::error::LoadError;
 use super::file::ModelFile;
-use super::tensor::TensorView;
+use super::tensor::{TensorType, TensorView};
 
 /// Everything about a file that needs no lane.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -85,8 +85,25 @@ pub struct MemoryEstimate {
     pub context: usize,
     /// Bytes of all tensors.
     pub weight_bytes: u64,
+    /// Bytes of the coarse copy by which a large LM head in floats is screened.
+    pub head_copy_bytes: u64,
     /// Bytes of K and V in f16 over all layers.
     pub kv_bytes: u64,
+}
+
+/// Bytes that a head must have at two bytes a weight to be worth a coarse copy.
+pub const SCREENED_HEAD_BYTES: u64 = 8 << 20;
+
+/// Bytes of the coarse copy of the LM head: Q8_0 and two norms a row for a large one in f32, f16 or bf16, else 0.
+pub fn head_copy_bytes(file: &ModelFile) -> u64 {
+    let own = file.tensor_if_present("output.weight");
+    let Some(head) = own.or_else(|| file.tensor_if_present("token_embd.weight")) else { return 0 };
+    let is_float = matches!(head.ty, TensorType::F32 | TensorType::F16 | TensorType::Bf16);
+    let is_large = (head.rows as u64).saturating_mul(2 * head.cols as u64) >= SCREENED_HEAD_BYTES;
+    match TensorType::Q8_0.data_bytes(head.rows, head.cols) {
+        Some(bytes) if is_float && is_large => bytes as u64 + 8 * head.rows as u64,
+        _ => 0,
+    }
 }
 
 /// Reads every ternary tensor once to count zeros.
@@ -153,7 +170,7 @@ pub fn memory(file: &ModelFile, context: usize) -> MemoryEstimate {
         .into_iter()
         .fold(4u64, |product, count| product.saturating_mul(count as u64));
     let weight_bytes = file.tensors().map(|t| (t.data.len() + t.scales.len()) as u64).sum();
-    MemoryEstimate { context, weight_bytes, kv_bytes }
+    MemoryEstimate { context, weight_bytes, head_copy_bytes: head_copy_bytes(file), kv_bytes }
 }
 
 #[derive(Default)]

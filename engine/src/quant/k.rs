@@ -1,4 +1,4 @@
-//! GGUF K-quants, super-blocks of 256 weights: Q4_K, Q5_K, Q6_K. Read only; the engine never writes them.
+//! GGUF K-quants, super-blocks of 256 weights: Q4_K, Q5_K, Q6_K. Only Q6_K is written, for synthetic models.
 //!
 //! ```text
 //! Q4_K 144 bytes   d f16 | dmin f16 | scales[12] | nibbles[128]
@@ -11,6 +11,8 @@
 //!   weight c = 128 h + 32 g + m: low nibble in byte 64 h + 32 (g % 2) + m, half g / 2 (low first);
 //!   high pair in bits 2 g, 2 g + 1 of byte 32 h + m; weight = d * scales[c / 16] * (q - 32)
 //! ```
+
+use half::f16;
 
 use super::f16_at;
 
@@ -73,5 +75,58 @@ pub fn unpack_q6_k(packed: &[u8], out: &mut [f32]) {
             let scale = f32::from(rest[c / 16] as i8);
             *v = d * scale * (f32::from(nibble | pair << 4) - 32.0);
         }
+    }
+}
+
+/// Appends Q6_K super-blocks: each sixteen weights scaled by their largest magnitude, these scales by the largest of them.
+///
+/// # Panics
+/// The number of values is not a multiple of 256.
+pub fn pack_q6_k(values: &[f32], out: &mut Vec<u8>) {
+    assert!(values.len().is_multiple_of(BLOCK_COLS), "whole super-blocks of {BLOCK_COLS} weights");
+    for block in values.chunks_exact(BLOCK_COLS) {
+        let largest = |part: &[f32]| part.iter().fold(0.0f32, |max, v| max.max(v.abs()));
+        let d = f16::from_f32(largest(block) / 31.0 / 127.0);
+        let step = d.to_f32();
+        let scales: [u8; 16] = std::array::from_fn(|s| match step {
+            0.0 => 0,
+            _ => (largest(&block[16 * s..16 * (s + 1)]) / 31.0 / step).ceil().min(127.0) as u8,
+        });
+        let mut codes = [0u8; 192];
+        for (c, v) in block.iter().enumerate() {
+            let (h, g, m) = (c / 128, c % 128 / 32, c % 32);
+            let scale = step * f32::from(scales[c / 16]);
+            let code = if scale == 0.0 { 32 } else { ((v / scale).round() + 32.0).clamp(0.0, 63.0) as u8 };
+            codes[64 * h + 32 * (g % 2) + m] |= (code & 15) << (4 * (g / 2));
+            codes[128 + 32 * h + m] |= (code >> 4) << (2 * g);
+        }
+        out.extend_from_slice(&codes);
+        out.extend_from_slice(&scales);
+        out.extend_from_slice(&d.to_le_bytes());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn packed_q6_k_comes_back_within_half_a_step() {
+        let values: Vec<f32> =
+            (0..768).map(|i| ((i * 37 % 256) as f32 - 128.0) * 0.01 * (1 + i / 256) as f32).collect();
+        let (mut packed, mut found) = (Vec::new(), vec![0.0; 768]);
+        pack_q6_k(&values, &mut packed);
+        assert_eq!(packed.len(), 3 * Q6_K_BYTES);
+        unpack_q6_k(&packed, &mut found);
+        for (part, found) in values.chunks(16).zip(found.chunks(16)) {
+            let largest = part.iter().fold(0.0f32, |max, v| max.max(v.abs()));
+            for (v, f) in part.iter().zip(found) {
+                assert!((v - f).abs() <= largest / 31.0 * 0.6 + 0.02, "{v} came back as {f}");
+            }
+        }
+        packed.clear();
+        pack_q6_k(&[0.0; 256], &mut packed);
+        unpack_q6_k(&packed, &mut found[..256]);
+        assert!(found[..256].iter().all(|v| *v == 0.0));
     }
 }

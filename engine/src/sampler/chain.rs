@@ -56,6 +56,19 @@ impl Chain {
         })
     }
 
+    /// How many of the largest logits a pick looks at, ties with the least of these included; `None` when it looks at all. Whatever
+    /// the others are, as long as they are finite and smaller, [`Chain::pick`] picks the same id.
+    pub fn largest_needed(&self) -> Option<usize> {
+        if !self.counts.is_empty() || !self.sampling.logit_bias.is_empty() {
+            return None;
+        }
+        match self.sampling.top_k as usize {
+            _ if self.sampling.temperature == 0.0 => Some(1),
+            0 => None,
+            top_k => (top_k < self.vocab).then_some(top_k),
+        }
+    }
+
     /// Picks an id from `logits` (vocab), which it changes in place. `recent` is the context so far, oldest first: the penalties
     /// look at its last `penalty_window` ids, prompt and answer alike.
     ///

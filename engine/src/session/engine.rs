@@ -177,8 +177,8 @@ impl EngineHandle {
     /// # Errors
     /// The lane could not be opened.
     pub fn start(options: EngineOptions) -> Result<Self, LaneError> {
-        let (choice, threads) = (options.lane, options.threads);
-        Self::start_with(options, move |telemetry| LaneBackend::open(choice, threads, telemetry))
+        let (choice, threads, head) = (options.lane, options.threads, options.head);
+        Self::start_with(options, move |telemetry| LaneBackend::open(choice, threads, head, telemetry))
     }
 
     /// Starts the engine thread over another backend, which is made on that thread. For tests of the scheduler and of front

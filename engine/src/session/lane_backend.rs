@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::backend::{Backend, Opened, Opener, Progress, ResidentFacts, ScratchBytes, Vocabulary};
 use super::{LoadFailure, LoadOptions};
-use crate::arch::{Batch, Resident, ResidentOptions};
+use crate::arch::{Batch, Head, Resident, ResidentOptions};
 use crate::lane::{self, KvShape, Lane, LaneChoice, LaneError, LaneInfo};
 use crate::model::{self, Config, ModelFile, TensorView};
 use crate::telemetry::Telemetry;
@@ -13,6 +13,7 @@ use crate::tokenizer::{ChatTemplate, Message, Specials, Tokenizer};
 /// A lane and the counters of its phases.
 pub(super) struct LaneBackend {
     lane: Box<dyn Lane>,
+    head: Head,
     telemetry: Arc<Telemetry>,
 }
 
@@ -20,9 +21,10 @@ impl LaneBackend {
     pub(super) fn open(
         choice: LaneChoice,
         threads: usize,
+        head: Head,
         telemetry: Arc<Telemetry>,
     ) -> Result<Self, LaneError> {
-        Ok(Self { lane: lane::open(choice, threads)?, telemetry })
+        Ok(Self { lane: lane::open(choice, threads)?, head, telemetry })
     }
 }
 
@@ -63,7 +65,7 @@ fn packing(file: &ModelFile) -> String {
     totals.into_iter().max_by_key(|(_, n)| *n).map_or("none", |(name, _)| name).to_owned()
 }
 
-fn open(options: &LoadOptions) -> Result<Opened<ModelFile>, LoadFailure> {
+fn open(options: &LoadOptions, head: Head) -> Result<Opened<ModelFile>, LoadFailure> {
     let failure = |e: &dyn std::fmt::Display| LoadFailure(format!("{}: {e}", options.path.display()));
     let file = model::open(&options.path).map_err(|e| LoadFailure(e.to_string()))?;
     let data = file.tokenizer();
@@ -83,7 +85,8 @@ fn open(options: &LoadOptions) -> Result<Opened<ModelFile>, LoadFailure> {
         name: config.name.clone(),
         packing: packing(&file),
         context_length: config.context_length,
-        weight_bytes: file.tensors().map(|t| upload_bytes(&t)).sum(),
+        weight_bytes: file.tensors().map(|t| upload_bytes(&t)).sum::<u64>()
+            + Resident::head_copy_bytes(&file, head),
         kv_shape: KvShape {
             n_layers: config.n_layers,
             n_kv_heads: config.n_kv_heads,
@@ -138,7 +141,8 @@ impl Backend for LaneBackend {
     }
 
     fn opener(&self) -> Opener<ModelFile> {
-        Arc::new(open)
+        let head = self.head;
+        Arc::new(move |options: &LoadOptions| open(options, head))
     }
 
     fn load(

@@ -9,6 +9,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
+pub use crate::arch::Head;
 use crate::lane::{KvDtype, LaneChoice};
 use crate::sampler::{Sampling, TokenLogprob};
 use crate::telemetry::Telemetry;
@@ -32,6 +33,8 @@ pub struct EngineOptions {
     pub max_queued: usize,
     /// Prompt tokens per step of one model, shared equally by the generations that still read their prompt.
     pub prefill_chunk: usize,
+    /// How models keep their LM heads.
+    pub head: Head,
 }
 
 impl Default for EngineOptions {
@@ -43,6 +46,7 @@ impl Default for EngineOptions {
             max_running: 8,
             max_queued: 64,
             prefill_chunk: 256,
+            head: Head::default(),
         }
     }
 }

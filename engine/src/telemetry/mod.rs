@@ -3,6 +3,8 @@
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
+use crate::lane::HeadWork;
+
 /// A part of the forward pass.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Phase {
@@ -72,11 +74,24 @@ pub struct PhaseTotals {
     pub bytes: u64,
 }
 
+/// How the LM head came to its logits since the last reset.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct HeadTotals {
+    /// Rows for which a coarse copy of the head decided which logits to compute.
+    pub screened: u64,
+    /// Logits computed for these rows after the coarse pass.
+    pub rescored: u64,
+    /// Of these rows, those for which all logits had to be computed after it.
+    pub fell_back: u64,
+}
+
 /// Counters shared between the engine thread, which adds, and front ends, which read.
 #[derive(Default)]
 pub struct Telemetry {
     on: AtomicBool,
     phases: [Counter; 8],
+    /// Screened, computed again, fell back.
+    head: [AtomicU64; 3],
 }
 
 impl Telemetry {
@@ -104,6 +119,22 @@ impl Telemetry {
         result
     }
 
+    /// Adds what a pass over the LM head did; its bytes only when counting is on.
+    pub fn add_head(&self, work: &HeadWork) {
+        if self.is_on() {
+            self.phases[Phase::LmHead as usize].bytes.fetch_add(work.bytes, Ordering::Relaxed);
+        }
+        for (counter, n) in self.head.iter().zip([work.screened, work.rescored, work.fell_back]) {
+            counter.fetch_add(n, Ordering::Relaxed);
+        }
+    }
+
+    /// Totals of the LM head.
+    pub fn head_totals(&self) -> HeadTotals {
+        let [screened, rescored, fell_back] = self.head.each_ref().map(|n| n.load(Ordering::Relaxed));
+        HeadTotals { screened, rescored, fell_back }
+    }
+
     /// Totals per phase.
     pub fn totals(&self) -> Vec<PhaseTotals> {
         Phase::ALL
@@ -127,6 +158,7 @@ impl Telemetry {
             c.nanos.store(0, Ordering::Relaxed);
             c.bytes.store(0, Ordering::Relaxed);
         }
+        self.head.iter().for_each(|n| n.store(0, Ordering::Relaxed));
     }
 }
 

@@ -6,6 +6,7 @@
 
 mod attention;
 mod elements;
+mod head;
 mod matrices;
 mod tensors;
 

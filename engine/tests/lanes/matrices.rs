@@ -193,7 +193,7 @@ fn logits_of_chosen_rows_follow_their_order() {
         let weight = lane.upload(&tensor.view()).unwrap();
         let x = buffer(&mut lane, hidden, &values);
         let out: BufId = lane.alloc(2, vocab).unwrap();
-        lane.logits(Logits { x, rows: &[4, 1], weight, out }).unwrap();
+        lane.logits(Logits { x, rows: &[4, 1], wanted: &[], weight, out }).unwrap();
         let found = lane.read(out, 2).to_vec();
         let all = project(&mut lane, weight, vocab, &values, 5, Activation::Float);
         assert_eq!(bits(&found[..vocab]), bits(&all[4 * vocab..]), "{name}");

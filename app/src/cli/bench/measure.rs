@@ -3,9 +3,9 @@
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
-use onebit_engine::arch::{Batch, Resident, ResidentOptions};
+use onebit_engine::arch::{Batch, Head, Resident, ResidentOptions};
 use onebit_engine::lane::cpu::ceiling;
-use onebit_engine::lane::{KvDtype, Lane, PAGE_POSITIONS, Row};
+use onebit_engine::lane::{KvDtype, Lane, LaneInfo, PAGE_POSITIONS, Row, Wanted};
 use onebit_engine::model::ModelFile;
 use onebit_engine::telemetry::Telemetry;
 use serde_json::{Value, json};
@@ -15,14 +15,28 @@ use super::super::output;
 /// Prompt tokens per forward call, as the session layer cuts prompts.
 const CHUNK: usize = 256;
 
+/// Largest logits that a step wants: what the application samples from by default.
+pub const LARGEST: usize = 40;
+
 /// Buffer of the ceiling: much larger than any cache.
 const CEILING_BYTES: usize = 512 << 20;
-/// Time for each number of streams.
-const CEILING_TIME: Duration = Duration::from_millis(300);
+/// Time for each number of streams, before the tests and after them.
+const CEILING_TIME: Duration = Duration::from_millis(150);
 
-/// A resident model and one sequence.
-pub struct Bed<'l> {
-    lane: &'l mut dyn Lane,
+/// How a bed is made.
+#[derive(Debug, Clone, Copy)]
+pub struct BedOptions {
+    /// KV storage.
+    pub kv_dtype: KvDtype,
+    /// The LM head.
+    pub head: Head,
+    /// Positions of its sequence.
+    pub positions: usize,
+}
+
+/// A lane, a model resident in it, and one sequence.
+pub struct Bed {
+    lane: Box<dyn Lane>,
     resident: Resident,
     telemetry: Telemetry,
     pages: Vec<u32>,
@@ -30,24 +44,21 @@ pub struct Bed<'l> {
     random: u64,
 }
 
-impl<'l> Bed<'l> {
-    /// Loads a model with room for `positions`. `memory_limit` bytes bound weights and KV; 0 = no bound.
+impl Bed {
+    /// Loads a model.
     ///
     /// # Errors
     /// A broken file, or not enough memory.
-    pub fn load(
-        file: &ModelFile,
-        lane: &'l mut dyn Lane,
-        kv_dtype: KvDtype,
-        positions: usize,
-        memory_limit: u64,
-    ) -> Result<Self> {
-        if memory_limit > 0 && file.file_bytes() > memory_limit {
-            bail!("the model has {} bytes, but --memory-limit allows {memory_limit}", file.file_bytes());
-        }
-        let n_pages = positions.div_ceil(PAGE_POSITIONS).max(1);
-        let options = ResidentOptions { kv_dtype, kv_pages: n_pages, max_rows: CHUNK, max_logit_rows: 1 };
-        let resident = Resident::load(file, lane, options, &mut |done, total| {
+    pub fn load(file: &ModelFile, mut lane: Box<dyn Lane>, options: BedOptions) -> Result<Self> {
+        let n_pages = options.positions.div_ceil(PAGE_POSITIONS).max(1);
+        let options = ResidentOptions {
+            kv_dtype: options.kv_dtype,
+            kv_pages: n_pages,
+            max_rows: CHUNK,
+            max_logit_rows: 1,
+            head: options.head,
+        };
+        let resident = Resident::load(file, &mut *lane, options, &mut |done, total| {
             output::progress(&format!("loading {} %", done.saturating_mul(100) / total.max(1)));
             true
         })?;
@@ -57,8 +68,19 @@ impl<'l> Bed<'l> {
     }
 
     /// Frees the model.
-    pub fn unload(self) {
-        self.resident.unload(self.lane);
+    pub fn unload(mut self) {
+        self.resident.unload(&mut *self.lane);
+    }
+
+    /// The lane.
+    pub fn info(&self) -> &LaneInfo {
+        self.lane.info()
+    }
+
+    /// How the LM head came to its logits so far.
+    pub fn head_json(&self) -> Value {
+        let totals = self.telemetry.head_totals();
+        json!({ "screened": totals.screened, "rescored": totals.rescored, "fell_back": totals.fell_back })
     }
 
     /// Puts `depth` tokens into the context.
@@ -88,8 +110,9 @@ impl<'l> Bed<'l> {
         let rows: Vec<Row<'_>> = (start..start + n_rows)
             .map(|position| Ok(Row { pages, position: u32::try_from(position)? }))
             .collect::<Result<_>>()?;
-        let batch = Batch { tokens: &tokens, rows: &rows, logit_rows };
-        let logits = self.resident.forward(self.lane, &batch, &self.telemetry)?;
+        let wanted = &[Wanted::Largest(LARGEST)];
+        let batch = Batch { tokens: &tokens, rows: &rows, logit_rows, wanted };
+        let logits = self.resident.forward(&mut *self.lane, &batch, &self.telemetry)?;
         // Reading one value keeps a lane honest that works behind the caller's back.
         if logits.first().is_some_and(|logit| !logit.is_finite()) {
             bail!(
@@ -116,6 +139,10 @@ pub struct Run {
     pub test: String,
     /// Tokens in the context before.
     pub depth: usize,
+    /// Threads of its lane.
+    pub threads: usize,
+    /// What the memory delivers to so many threads, once it was measured.
+    pub ceiling: f64,
     /// Bytes that must be read for one token at least: weights (once a forward call) and the KV of earlier positions.
     pub bytes_per_token: f64,
     is_prompt: bool,
@@ -125,7 +152,7 @@ pub struct Run {
 
 impl Run {
     /// Plans a test.
-    pub fn new(is_prompt: bool, tokens: usize, depth: usize, bed: &Bed<'_>) -> Self {
+    pub fn new(is_prompt: bool, tokens: usize, depth: usize, bed: &Bed) -> Self {
         let calls = if is_prompt { tokens.div_ceil(CHUNK) } else { tokens };
         let weights = bed.resident.bytes_per_token() as f64 * calls as f64 / tokens as f64;
         let mean_depth = depth as f64 + (tokens as f64 - 1.0) / 2.0;
@@ -135,6 +162,8 @@ impl Run {
         Self {
             test: format!("{}{tokens}", if is_prompt { "pp" } else { "tg" }),
             depth,
+            threads: bed.info().threads,
+            ceiling: 0.0,
             bytes_per_token: weights + kv,
             is_prompt,
             tokens,
@@ -146,7 +175,7 @@ impl Run {
     ///
     /// # Errors
     /// The lane failed.
-    pub fn add(&mut self, bed: &mut Bed<'_>) -> Result<()> {
+    pub fn add(&mut self, bed: &mut Bed) -> Result<()> {
         let start = Instant::now();
         if self.is_prompt {
             bed.prompt(self.depth, self.tokens)?;
@@ -180,10 +209,12 @@ impl Run {
         json!({
             "test": self.test,
             "depth": self.depth,
+            "threads": self.threads,
             "tok_per_sec": self.tok_per_sec,
             "median_tok_per_sec": self.median(),
             "bytes_per_token": self.bytes_per_token.round(),
             "gb_per_sec": self.gb_per_sec(),
+            "read_gb_per_sec_ceiling": self.ceiling,
         })
     }
 }

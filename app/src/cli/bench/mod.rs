@@ -1,7 +1,8 @@
 //! `onebit bench`: prompt and generation speed, beside what the memory of this machine can deliver in the same run.
 //!
 //! It drives the forward pass directly (`arch::Resident` over a lane), without scheduler, sampler and tokenizer, with made-up ids:
-//! what is measured is the model on the lane. `-m synthetic:GEOMETRY:PACKING` makes a model of a real shape up first.
+//! what is measured is the model on the lane. `-m synthetic:GEOMETRY:PACKING` makes a model of a real shape up first. With several
+//! thread counts a lane is opened for each, and repetitions take turns among all tests, so that a slow minute hits all alike.
 
 mod measure;
 mod record;
@@ -11,20 +12,20 @@ use std::process::ExitCode;
 
 use anyhow::{Result, bail};
 use clap::Args;
-use onebit_engine::lane::{self, Lane};
-use onebit_engine::model;
+use onebit_engine::lane;
+use onebit_engine::model::{self, ModelFile};
 use serde_json::{Value, json};
 
-use super::flags::EngineFlags;
+use super::flags::{HeadFlag, KvFlag, LaneFlag, parse_bytes};
 use super::output::{self, Output};
 use crate::folders::Folders;
 use crate::models::{self, FoundModel};
-use measure::{Bed, Run};
+use measure::{Bed, BedOptions, Run};
 
 #[derive(Debug, Args)]
 pub struct Bench {
-    /// Model: path, id, `starter`, or synthetic:bitnet-2b:tq2_0 (geometries bitnet-2b, tiny; packings tq1_0, tq2_0, i2_s, halo,
-    /// tq1_halo, sherry), which is made up once in the cache folder
+    /// Model: path, id, `starter`, or synthetic:GEOMETRY:PACKING[+HEAD], which is made up once in the cache folder: geometries
+    /// bitnet-2b, tiny; packings tq1_0, tq2_0, i2_s, halo, tq1_halo, sherry; for the first three of these, heads f16, q8_0, q6_k, q4_0
     #[arg(short, long, default_value = models::STARTER)]
     model: String,
     /// Tokens of the prompt test; 0 = none
@@ -39,8 +40,21 @@ pub struct Bench {
     /// Tokens in the context before each test
     #[arg(short, long, value_name = "D", value_delimiter = ',', default_value = "0")]
     depths: Vec<usize>,
-    #[command(flatten)]
-    engine: EngineFlags,
+    /// Where to run
+    #[arg(long, value_enum, default_value = "auto")]
+    lane: LaneFlag,
+    /// Worker threads, e.g. 1,2 for both; 0 = one per physical core
+    #[arg(long, value_name = "N", value_delimiter = ',', default_value = "0")]
+    threads: Vec<usize>,
+    /// Storage of the KV cache
+    #[arg(long, value_enum, default_value = "f16")]
+    kv: KvFlag,
+    /// The LM head
+    #[arg(long, value_enum, default_value = "screened")]
+    head: HeadFlag,
+    /// Memory for the weights, e.g. 900M or 8G; 0 = no bound
+    #[arg(long, value_name = "BYTES", default_value = "0", value_parser = parse_bytes)]
+    memory_limit: u64,
     /// Append the result to bench.jsonl in the state folder
     #[arg(long)]
     record: bool,
@@ -55,25 +69,24 @@ impl Bench {
         if self.prompt == 0 && self.new == 0 {
             bail!("nothing to measure: -p and -n are both 0");
         }
-        let choice = self.engine.lane.choice()?;
         let found = self.find(folders)?;
-        let mut lane = lane::open(choice, self.engine.threads)?;
-        if let Some(notice) = &lane.info().notice {
-            output::note(&format!("note: {notice}"));
-        }
-        let runs = self.measure(&found, &mut *lane)?;
-        let (name, threads) = (lane.info().name, lane.info().threads);
-        drop(lane);
-        output::progress("measuring what the memory can deliver");
-        let ceiling = measure::read_gb_per_sec_ceiling(threads)?;
+        let file = model::open(&found.path)?;
+        let positions = self.positions(&file)?;
+        let mut beds = Vec::new();
+        let result = self.measure(&file, positions, &mut beds);
+        let heads: Vec<Value> = beds.iter().map(Bed::head_json).collect();
+        beds.into_iter().for_each(Bed::unload);
+        let (info, runs) = result?;
         output::progress("");
+        let last = runs.last().map_or((0, 0.0), |run| (run.threads, run.ceiling));
         let result = json!({
             "model": found.id,
-            "lane": name,
-            "threads": threads,
-            "kv": format!("{:?}", self.engine.kv).to_lowercase(),
+            "lane": info,
+            "threads": last.0,
+            "kv": format!("{:?}", self.kv).to_lowercase(),
+            "head": heads.last(),
             "runs": runs.iter().map(Run::json).collect::<Vec<_>>(),
-            "read_gb_per_sec_ceiling": ceiling,
+            "read_gb_per_sec_ceiling": last.1,
         });
         // First, so that a failure leaves nothing on stdout.
         if self.record {
@@ -83,7 +96,7 @@ impl Bench {
         if output.is_json() {
             output.json(&result)?;
         } else {
-            table(output, &result, &runs, ceiling)?;
+            table(output, &result, &runs)?;
         }
         Ok(ExitCode::SUCCESS)
     }
@@ -95,62 +108,128 @@ impl Bench {
         }
     }
 
-    fn measure(&self, found: &FoundModel, lane: &mut dyn Lane) -> Result<Vec<Run>> {
-        let file = model::open(&found.path)?;
-        let deepest = self.depths.iter().copied().max().unwrap_or(0);
-        let positions = deepest.saturating_add(self.prompt.max(self.new));
+    /// Positions that the tests reach.
+    fn positions(&self, file: &ModelFile) -> Result<usize> {
+        let positions = self.deepest().saturating_add(self.prompt.max(self.new));
         let limit = file.config().context_length;
         if positions > limit {
             bail!(
                 "the test needs {positions} tokens of context, but the model holds {limit}; use smaller -d, -p or -n"
             );
         }
-        let mut bed = Bed::load(&file, lane, self.engine.kv.dtype(), positions, self.engine.memory_limit)?;
-        let mut runs = Vec::new();
-        let result = self.measure_in(&mut bed, &mut runs);
-        bed.unload();
-        result.map(|()| runs)
+        Ok(positions)
     }
 
-    fn measure_in(&self, bed: &mut Bed<'_>, runs: &mut Vec<Run>) -> Result<()> {
-        for &depth in &self.depths {
-            output::progress(&format!("filling the context up to {depth}"));
-            bed.fill(depth)?;
-            for (is_prompt, tokens) in [(true, self.prompt), (false, self.new)] {
-                if tokens == 0 {
-                    continue;
-                }
-                let mut run = Run::new(is_prompt, tokens, depth, bed);
-                for repetition in 1..=self.repetitions {
-                    output::progress(&format!(
-                        "{} at {depth}, {repetition} of {}",
-                        run.test, self.repetitions
-                    ));
-                    run.add(bed)?;
-                }
-                runs.push(run);
+    fn deepest(&self) -> usize {
+        self.depths.iter().copied().max().unwrap_or(0)
+    }
+
+    /// Loads one bed for each thread count into `beds`, which the caller unloads, and runs every test on each.
+    fn measure(
+        &self,
+        file: &ModelFile,
+        positions: usize,
+        beds: &mut Vec<Bed>,
+    ) -> Result<(&'static str, Vec<Run>)> {
+        let choice = self.lane.choice()?;
+        let copies = self.threads.len() as u64;
+        if self.memory_limit > 0 && file.file_bytes().saturating_mul(copies) > self.memory_limit {
+            bail!(
+                "the model has {} bytes and is loaded for {copies} thread counts, but --memory-limit allows {}",
+                file.file_bytes(),
+                self.memory_limit
+            );
+        }
+        let options = BedOptions { kv_dtype: self.kv.dtype(), head: self.head.head(), positions };
+        for &threads in &self.threads {
+            let lane = lane::open(choice, threads)?;
+            if let Some(notice) = &lane.info().notice {
+                output::note(&format!("note: {notice}"));
+            }
+            beds.push(Bed::load(file, lane, options)?);
+        }
+        let mut runs = Vec::new();
+        for (at, bed) in beds.iter_mut().enumerate() {
+            output::progress(&format!("filling the context up to {}", self.deepest()));
+            bed.fill(self.deepest())?;
+            for &depth in &self.depths {
+                let tests = [(true, self.prompt), (false, self.new)];
+                runs.extend(
+                    tests
+                        .into_iter()
+                        .filter(|(_, tokens)| *tokens > 0)
+                        .map(|(is_prompt, tokens)| (at, Run::new(is_prompt, tokens, depth, bed))),
+                );
             }
         }
-        output::progress("");
+        self.repeat(beds, &mut runs)?;
+        let name = beds.first().map_or("none", |bed| bed.info().name);
+        Ok((name, runs.into_iter().map(|(_, run)| run).collect()))
+    }
+
+    /// Times all repetitions in turns, and what the memory delivers before and after them.
+    fn repeat(&self, beds: &mut [Bed], runs: &mut [(usize, Run)]) -> Result<()> {
+        let mut ceilings = vec![0.0f64; beds.len()];
+        for repetition in 0..=self.repetitions {
+            if repetition == 0 || repetition == self.repetitions {
+                output::progress("measuring what the memory can deliver");
+                for (bed, ceiling) in beds.iter().zip(&mut ceilings) {
+                    *ceiling = ceiling.max(measure::read_gb_per_sec_ceiling(bed.info().threads)?);
+                }
+            }
+            if repetition == self.repetitions {
+                break;
+            }
+            for (bed, run) in runs.iter_mut() {
+                output::progress(&format!(
+                    "{} at {} with {} threads, {} of {}",
+                    run.test,
+                    run.depth,
+                    run.threads,
+                    repetition + 1,
+                    self.repetitions
+                ));
+                run.add(&mut beds[*bed])?;
+            }
+        }
+        for (bed, run) in runs {
+            run.ceiling = ceilings[*bed];
+        }
         Ok(())
     }
 }
 
-fn table(output: &mut Output, result: &Value, runs: &[Run], ceiling: f64) -> Result<()> {
+fn table(output: &mut Output, result: &Value, runs: &[Run]) -> Result<()> {
     let text = |name: &str| result[name].as_str().unwrap_or_default().to_owned();
-    output.line(&format!("{} on {}, {} threads", text("model"), text("lane"), result["threads"]))?;
-    output.line("test      depth     tok/s   MB/token      GB/s   of ceiling")?;
+    output.line(&format!("{} on {}, {} KV", text("model"), text("lane"), text("kv")))?;
+    output.line("threads  test      depth     tok/s   MB/token      GB/s   of ceiling")?;
     for run in runs {
         let gb_per_sec = run.gb_per_sec();
         output.line(&format!(
-            "{:8} {:6} {:9.2} {:10.2} {:9.2} {:>12}",
+            "{:7}  {:8} {:6} {:9.2} {:10.2} {:9.2} {:>12}",
+            run.threads,
             run.test,
             run.depth,
             run.median(),
             run.bytes_per_token / 1e6,
             gb_per_sec,
-            format!("{:.1} %", 100.0 * gb_per_sec / ceiling)
+            format!("{:.1} %", 100.0 * gb_per_sec / run.ceiling)
         ))?;
     }
-    output.line(&format!("reading memory: {ceiling:.2} GB/s at best"))
+    let mut counts: Vec<(usize, f64)> = runs.iter().map(|run| (run.threads, run.ceiling)).collect();
+    counts.dedup();
+    for (threads, ceiling) in counts {
+        output.line(&format!("reading memory with {threads} threads: {ceiling:.2} GB/s at best"))?;
+    }
+    let head = &result["head"];
+    if head["screened"].as_u64().is_some_and(|screened| screened > 0) {
+        output.line(&format!(
+            "LM head: screened for the {} largest of {} rows; {} logits computed again, {} rows fell back to all",
+            measure::LARGEST,
+            head["screened"],
+            head["rescored"],
+            head["fell_back"]
+        ))?;
+    }
+    Ok(())
 }

@@ -7,7 +7,7 @@ use eframe::egui::{
 
 use crate::chat::Controller;
 use crate::shell::{Command, HEADER};
-use crate::store::Chat;
+use crate::store::ChatHead;
 use crate::theme::{self, Text, icons};
 use crate::ui::{self, IconButton, ListRow, MenuItem};
 
@@ -58,15 +58,14 @@ pub fn show(
 fn rows(ui: &mut Ui, controller: &Controller, commands: &mut Vec<Command>) {
     let tokens = theme::tokens(ui.ctx());
     let library = &controller.library;
+    if !library.search.trim().is_empty() {
+        hits(ui, controller, commands);
+        return;
+    }
     if library.chats.is_empty() {
-        if !library.known {
-            return;
-        }
-        if library.search.trim().is_empty() {
+        if library.known {
             let small = "Your chats are kept on this\ncomputer and nowhere else.";
             ui::empty_state(ui, icons::CHATS_CIRCLE, "No chats yet", small);
-        } else {
-            ui::empty_state(ui, icons::MAGNIFYING_GLASS, "Nothing found", "No chat has this in its title.");
         }
         return;
     }
@@ -90,6 +89,23 @@ fn rows(ui: &mut Ui, controller: &Controller, commands: &mut Vec<Command>) {
     });
 }
 
+fn hits(ui: &mut Ui, controller: &Controller, commands: &mut Vec<Command>) {
+    let Some(hits) = &controller.library.hits else { return };
+    if hits.is_empty() {
+        let small = "No chat has this in its title\nor in a message.";
+        ui::empty_state(ui, icons::MAGNIFYING_GLASS, "Nothing found", small);
+        return;
+    }
+    ScrollArea::vertical().id_salt("hits").auto_shrink(false).show(ui, |ui| {
+        ui.spacing_mut().item_spacing.y = 2.0;
+        ui.set_max_width(ui.available_width() - 8.0);
+        ui.add_space(8.0);
+        for hit in hits {
+            row(ui, controller, &hit.chat, commands);
+        }
+    });
+}
+
 fn section_title(ui: &mut Ui, title: &str) {
     let tokens = theme::tokens(ui.ctx());
     let (rect, response) = ui.allocate_exact_size(vec2(ui.available_width(), 16.0), Sense::hover());
@@ -98,7 +114,7 @@ fn section_title(ui: &mut Ui, title: &str) {
     ui.painter().galley(rect.min + vec2(8.0, 0.0), galley, tokens.text3);
 }
 
-fn row(ui: &mut Ui, controller: &Controller, chat: &Chat, commands: &mut Vec<Command>) {
+fn row(ui: &mut Ui, controller: &Controller, chat: &ChatHead, commands: &mut Vec<Command>) {
     let title = if chat.title.is_empty() { "Untitled" } else { &chat.title };
     let menu_name = format!("Menu of {title}");
     let row = ListRow {

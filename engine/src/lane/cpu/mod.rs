@@ -12,20 +12,24 @@ mod kv;
 mod project;
 mod rotary;
 mod rounded;
+mod screen;
 mod threads;
 mod weights;
 
+use std::collections::HashMap;
+
 pub use onebit_kernels::cpu::Isa;
-use onebit_kernels::cpu::rows;
+use onebit_kernels::cpu::{GROUP_ROWS, rows};
 
 use super::memory::zeroed;
 use super::slots::Slots;
 use super::{
-    Activation, Attend, BufId, Embed, Gate, GateMul, KvAppend, KvId, KvShape, Lane, LaneError, LaneInfo,
-    Logits, Output, Project, RmsNorm, Rope, RopeId, RopeTable, WeightId,
+    Activation, Attend, BufId, Embed, Gate, GateMul, HeadWork, KvAppend, KvId, KvShape, Lane, LaneError,
+    LaneInfo, Logits, Output, Project, RmsNorm, Rope, RopeId, RopeTable, Wanted, WeightId,
 };
 use crate::model::TensorView;
 use project::{Inputs, MAX_MATRICES, Matrix};
+use screen::Screen;
 use threads::{Disjoint, Pool};
 use weights::Weight;
 
@@ -45,6 +49,8 @@ pub struct CpuLane {
     pool: Pool,
     slabs: bytes::Slabs,
     weights: Slots<Weight>,
+    /// Coarse copies of heads, which lie among the weights, and what bounds their error.
+    screens: HashMap<WeightId, (WeightId, Screen)>,
     buffers: Slots<Buffer>,
     ropes: Slots<rotary::Rotary>,
     arenas: Slots<kv::Arena>,
@@ -82,6 +88,7 @@ impl CpuLane {
             pool,
             slabs: bytes::Slabs::default(),
             weights: Slots::new("weight"),
+            screens: HashMap::new(),
             buffers: Slots::new("buffer"),
             ropes: Slots::new("rotary table"),
             arenas: Slots::new("KV arena"),
@@ -126,6 +133,40 @@ impl CpuLane {
     }
 }
 
+impl CpuLane {
+    /// Logits of the gathered rows, exact where [`Wanted::Largest`] asks for it and coarse elsewhere.
+    fn screened_logits(&mut self, op: &Logits<'_>) -> HeadWork {
+        let coarse = self.screens[&op.weight].0;
+        self.multiply(&Input::Gathered, op.rows.len(), Activation::Float, &[head_output(coarse, op.out)]);
+        let screen = &self.screens[&op.weight].1;
+        let head = self.weights.get(op.weight.0);
+        let group_bytes = (head.bytes() / head.groups()) as u64;
+        let mut work = HeadWork {
+            bytes: (self.weights.get(coarse.0).bytes() + screen.bytes()) as u64,
+            ..HeadWork::default()
+        };
+        let out = &mut self.buffers.get_mut(op.out.0).values;
+        let rows = self.gathered.chunks_exact(head.cols).zip(out.chunks_exact_mut(head.rows));
+        for (row, (x, logits)) in rows.enumerate() {
+            let Wanted::Largest(count) = op.wanted(row) else { unreachable!("no row wants all") };
+            let found = screen.groups(logits, self.inputs.head_activations(row, x), count);
+            let groups = found.unwrap_or_else(|| {
+                work.fell_back += 1;
+                project::far_apart(head.groups())
+            });
+            project::multiply_groups(self.isa, &self.pool, &self.inputs, x, head, &groups, logits);
+            work.screened += 1;
+            work.rescored += (groups.len() * GROUP_ROWS).min(head.rows) as u64;
+            work.bytes += groups.len() as u64 * group_bytes;
+        }
+        work
+    }
+}
+
+fn head_output(weight: WeightId, out: BufId) -> Output {
+    Output { weight, out, scale: 1.0, accumulate: false }
+}
+
 /// What a product reads.
 #[derive(Debug, PartialEq, Eq)]
 enum Input {
@@ -150,9 +191,23 @@ impl Lane for CpuLane {
         self.weights.get(weight.0).bytes()
     }
 
+    fn add_screen(&mut self, weight: WeightId) -> Result<usize, LaneError> {
+        let made = Screen::new(self.weights.get(weight.0), &self.pool, &mut self.slabs)?;
+        let Some((screen, coarse)) = made else { return Ok(0) };
+        let bytes = coarse.bytes() + screen.bytes();
+        let coarse = WeightId(self.weights.insert(coarse));
+        if let Some((old, _)) = self.screens.insert(weight, (coarse, screen)) {
+            self.weights.remove(old.0);
+        }
+        Ok(bytes)
+    }
+
     fn free_weights(&mut self, weights: &[WeightId]) {
         for weight in weights {
             self.weights.remove(weight.0);
+            if let Some((coarse, _)) = self.screens.remove(weight) {
+                self.weights.remove(coarse.0);
+            }
         }
     }
 
@@ -244,15 +299,19 @@ impl Lane for CpuLane {
         Ok(())
     }
 
-    fn logits(&mut self, op: Logits<'_>) -> Result<(), LaneError> {
+    fn logits(&mut self, op: Logits<'_>) -> Result<HeadWork, LaneError> {
         let x = self.buffers.get(op.x.0);
         self.gathered.clear();
         for &row in op.rows {
             self.gathered.extend_from_slice(&x.values[row * x.width..(row + 1) * x.width]);
         }
-        let output = Output { weight: op.weight, out: op.out, scale: 1.0, accumulate: false };
-        self.multiply(&Input::Gathered, op.rows.len(), Activation::Float, &[output]);
-        Ok(())
+        // One row that wants everything makes the whole pass necessary, and that serves the others too.
+        let needs_all = (0..op.rows.len()).any(|row| op.wanted(row) == Wanted::All);
+        if !needs_all && self.screens.contains_key(&op.weight) {
+            return Ok(self.screened_logits(&op));
+        }
+        self.multiply(&Input::Gathered, op.rows.len(), Activation::Float, &[head_output(op.weight, op.out)]);
+        Ok(HeadWork { bytes: self.weights.get(op.weight.0).bytes() as u64, ..HeadWork::default() })
     }
 
     fn rope(&mut self, op: Rope<'_>) -> Result<(), LaneError> {

@@ -9,6 +9,7 @@ use onebit_kernels::cpu::ternary::BLOCK_COLS;
 use onebit_kernels::cpu::{GROUP_ROWS, Isa, MAX_GROUPS, Outputs, blocks, dense, ternary};
 
 use super::rounded::{Rounded, Rounding};
+use super::screen::Activations;
 use super::threads::{Disjoint, Pool};
 use super::weights::{Blocks, Dense, Layout, Scales, Ternary, Weight};
 use crate::lane::Activation;
@@ -75,6 +76,12 @@ impl Inputs {
             Rounding::By64 => &self.by_64,
             Rounding::By32 => &self.by_32,
         }
+    }
+
+    /// The norms of a row that was just multiplied with a matrix of blocks, and of what rounding took from it.
+    pub(super) fn head_activations(&self, row: usize, x: &[f32]) -> Activations {
+        let norm = x.iter().map(|&x| f64::from(x) * f64::from(x)).sum::<f64>().sqrt();
+        Activations { norm, rounding: self.by_32.lost_norm(row), cols: x.len() }
     }
 
     fn get_mut(&mut self, rounding: Rounding) -> &mut Rounded {
@@ -163,6 +170,34 @@ pub(super) fn multiply(
         }
     });
     inputs.panels = panels;
+}
+
+/// Multiplies one row `x` with chosen groups of a matrix of floats and leaves the rest of `out` (one value a matrix row) as it is.
+/// A value is the same bits as in [`multiply`].
+pub(super) fn multiply_groups(
+    isa: Isa,
+    pool: &Pool,
+    inputs: &Inputs,
+    x: &[f32],
+    weight: &Weight,
+    groups: &[usize],
+    out: &mut [f32],
+) {
+    assert!(rounding(weight, Activation::Float).is_none(), "{}: only matrices of floats", weight.name);
+    let product = Product { isa, x, tokens: 1, cols: weight.cols, activation: Activation::Float, inputs };
+    let matrix = Matrix { weight, out: Disjoint::new(out), scale: 1.0, accumulate: false };
+    pool.run(groups.len().div_ceil(MAX_GROUPS), 1, |_, range| {
+        for groups in groups.chunks(MAX_GROUPS).skip(range.start).take(range.len()) {
+            product.chunk::<UNIT_ROWS>(&matrix, groups, 0, 1);
+        }
+    });
+}
+
+/// All groups of a matrix, four far-apart ones after another, as [`multiply`] reads them for one row.
+pub(super) fn far_apart(groups: usize) -> Vec<usize> {
+    let units = groups.div_ceil(MAX_GROUPS);
+    let streams = |unit: usize| (0..MAX_GROUPS).map(move |stream| unit + stream * units);
+    (0..units).flat_map(streams).filter(|&group| group < groups).collect()
 }
 
 impl Product<'_> {

@@ -61,6 +61,14 @@ impl Rounded {
         }
     }
 
+    /// A bound of the L2 norm of what [`Rounding::By32`] took from row `r`: an element is at most one and a half steps off, and a
+    /// little for the rounding of its quotient.
+    pub(super) fn lost_norm(&self, r: usize) -> f64 {
+        let scales = &self.scales[r * self.scales_per_row..(r + 1) * self.scales_per_row];
+        let squares: f64 = scales.iter().map(|&scale| f64::from(scale) * f64::from(scale)).sum();
+        1.51 * (planes::SCALE_COLS as f64 * squares).sqrt()
+    }
+
     /// Rounds `rows` rows of `x`; row r is `row(r)`. `many`: for products with panels, which take words.
     pub(super) fn fill<'x>(
         &mut self,

@@ -8,8 +8,8 @@ use super::activation::store_output;
 use super::memory::{copied, zeroed};
 use super::slots::Slots;
 use super::{
-    Attend, BufId, Embed, Gate, GateMul, KvAppend, KvId, KvShape, Lane, LaneError, LaneInfo, Logits, Project,
-    RmsNorm, Rope, RopeId, RopeTable, WeightId,
+    Attend, BufId, Embed, Gate, GateMul, HeadWork, KvAppend, KvId, KvShape, Lane, LaneError, LaneInfo,
+    Logits, Project, RmsNorm, Rope, RopeId, RopeTable, WeightId,
 };
 use crate::model::{RopePairing, TensorType, TensorView};
 use kv::Arena;
@@ -206,7 +206,7 @@ impl Lane for ReferenceLane {
         Ok(())
     }
 
-    fn logits(&mut self, op: Logits<'_>) -> Result<(), LaneError> {
+    fn logits(&mut self, op: Logits<'_>) -> Result<HeadWork, LaneError> {
         let buffer = self.buffers.get(op.x.0);
         let x: Vec<f32> = op
             .rows
@@ -216,7 +216,7 @@ impl Lane for ReferenceLane {
             .collect();
         let output = super::Output { weight: op.weight, out: op.out, scale: 1.0, accumulate: false };
         self.apply(&x, super::Activation::Float, &output);
-        Ok(())
+        Ok(HeadWork { bytes: self.weight_bytes(op.weight) as u64, ..HeadWork::default() })
     }
 
     fn rope(&mut self, op: Rope<'_>) -> Result<(), LaneError> {

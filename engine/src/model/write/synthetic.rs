@@ -7,7 +7,7 @@ use half::f16;
 
 use super::{GgufWriter, H1bHeader, H1bPart, invalid_input, write_h1b, write_htok};
 use crate::model::{Family, TensorType};
-use crate::quant::{floats, halo, i2_s, legacy, sherry, tq1_0, tq1_halo, tq2_0};
+use crate::quant::{floats, halo, i2_s, k, legacy, sherry, tq1_0, tq1_halo, tq2_0};
 
 /// Distinct rows made for a matrix of ternary weights; they repeat after that, so that 2 billion weights take seconds.
 const ROW_POOL: usize = 61;
@@ -35,7 +35,7 @@ pub struct Synthetic {
     pub context_length: usize,
     /// Type of the linears.
     pub linear: TensorType,
-    /// Type of the embedding (F32, F16, BF16, Q8_0 or Q4_0).
+    /// Type of the embedding (F32, F16, BF16, Q8_0, Q6_K or another of the Q formats that the engine packs).
     pub embedding: TensorType,
     /// Seed of all values.
     pub seed: u64,
@@ -271,6 +271,7 @@ fn pack_dense(ty: TensorType, row: &[f32], out: &mut Vec<u8>) -> io::Result<()> 
         TensorType::F16 => floats::pack_f16(row, out),
         TensorType::Bf16 => floats::pack_bf16(row, out),
         TensorType::Q8_0 => legacy::pack_q8_0(row, out),
+        TensorType::Q6K => k::pack_q6_k(row, out),
         TensorType::Q4_0 => legacy::pack_q4_0(row, out),
         TensorType::Q4_1 => legacy::pack_q4_1(row, out),
         TensorType::Q5_0 => legacy::pack_q5_0(row, out),

@@ -92,6 +92,37 @@ fn every_combination_of_filters_keeps_what_the_specification_keeps() {
 }
 
 #[test]
+fn logits_beyond_the_largest_needed_do_not_change_a_pick() {
+    for seed in 0..400 {
+        let logits = random_logits(seed, 90);
+        let (temperature, top_k) = ([0.0, 0.7, 1.5][seed as usize % 3], [0, 1, 7, 40][seed as usize % 4]);
+        let sampling =
+            Sampling { temperature, top_k, top_p: 0.9, min_p: 0.01, seed: seed / 12, ..Sampling::default() };
+        let Some(count) = chain(&sampling, 90).largest_needed() else {
+            assert!(temperature > 0.0 && top_k == 0, "only an open draw looks at everything");
+            continue;
+        };
+        let mut sorted = logits.clone();
+        sorted.sort_by(|a, b| b.total_cmp(a));
+        let least = sorted[count - 1];
+        // What a screen leaves: any number below.
+        let screened: Vec<f32> =
+            logits.iter().map(|&l| if l >= least { l } else { least - 0.01 * (l - least).abs() }).collect();
+        let pick = |logits: &[f32]| chain(&sampling, 90).pick(&mut logits.to_vec(), &[]);
+        assert_eq!(pick(&screened), pick(&logits), "seed {seed}");
+    }
+    let looks_at_all = [
+        Sampling { repetition_penalty: 1.1, ..Sampling::default() },
+        Sampling { logit_bias: vec![(3, 1.0)], ..Sampling::default() },
+        Sampling { temperature: 1.0, top_k: 90, ..Sampling::default() },
+        Sampling { temperature: 1.0, min_p: 0.1, ..Sampling::default() },
+    ];
+    for sampling in looks_at_all {
+        assert_eq!(chain(&sampling, 90).largest_needed(), None, "{sampling:?}");
+    }
+}
+
+#[test]
 fn bias_and_penalties_change_logits_as_documented() {
     for seed in 0..200u64 {
         let mut state = seed;

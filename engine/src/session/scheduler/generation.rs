@@ -10,6 +10,7 @@ use super::super::intake::GenerateJob;
 use super::super::outbox::Outbox;
 use super::super::{Event, GenerateError, StopReason, Token, Usage};
 use crate::kv::Claim;
+use crate::lane::Wanted;
 use crate::sampler::{Chain, NotFinite, logprobs};
 
 /// See the module documentation. `tokens[..stored]` have their K and V in the slot; the rest is to be run.
@@ -109,6 +110,14 @@ impl Generating {
 
     pub(super) fn position(&self) -> usize {
         self.stored
+    }
+
+    /// What the next pick looks at.
+    pub(super) fn wanted(&self) -> Wanted {
+        match (self.logprobs, self.chain.largest_needed()) {
+            (None, Some(count)) => Wanted::Largest(count),
+            _ => Wanted::All,
+        }
     }
 
     /// K and V of the next `count` tokens are stored.

@@ -103,6 +103,7 @@ impl<B: Backend> Scheduler<B> {
             kv_pages: plan.kv_pages,
             max_rows: self.max_rows(),
             max_logit_rows: self.max_logit_rows(),
+            head: self.options.head,
         };
         let board = Arc::clone(&self.board);
         let mut reported = 0;

@@ -10,7 +10,7 @@ use super::generation::Ending;
 use super::{Farewell, Model, Scheduler, Task};
 use crate::arch::Batch;
 use crate::kv::Slots;
-use crate::lane::Row;
+use crate::lane::{Row, Wanted};
 use crate::telemetry::{Phase, Telemetry};
 
 /// The arrays of a [`Batch`], without the pages, which stay with the slots.
@@ -18,6 +18,7 @@ use crate::telemetry::{Phase, Telemetry};
 struct Columns {
     tokens: Vec<u32>,
     logit_rows: Vec<usize>,
+    wanted: Vec<Wanted>,
 }
 
 impl<B: Backend> Scheduler<B> {
@@ -31,7 +32,12 @@ impl<B: Backend> Scheduler<B> {
         }
         let columns = columns(&model.tasks, &parts);
         let rows = rows(&model.tasks, &model.slots, &parts);
-        let batch = Batch { tokens: &columns.tokens, rows: &rows, logit_rows: &columns.logit_rows };
+        let batch = Batch {
+            tokens: &columns.tokens,
+            rows: &rows,
+            logit_rows: &columns.logit_rows,
+            wanted: &columns.wanted,
+        };
         let result = guarded_forward(&mut self.backend, &mut model.resident, &batch);
         let error = match result {
             Ok(logits) => {
@@ -72,6 +78,11 @@ fn columns(tasks: &[Task], parts: &[Part]) -> Columns {
         columns.tokens.extend_from_slice(tasks[part.task].next_tokens(part.count));
         let end = columns.tokens.len();
         columns.logit_rows.extend(end - part.logits..end);
+        let wanted = match &tasks[part.task] {
+            Task::Generate(task) => task.wanted(),
+            Task::Score(_) => Wanted::All,
+        };
+        columns.wanted.extend(std::iter::repeat_n(wanted, part.logits));
     }
     columns
 }
