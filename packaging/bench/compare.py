@@ -114,7 +114,7 @@ def main():
             f"Written by `{options.command}` on {datetime.date.today()} at commit {commit}; {machine()}.\n"
             f"{version}; {peer}. Medians of {options.rounds} rounds; each round measures both engines in turn, freshly loaded,\n"
             "f16 KV cache, the same files, batches of 512 for llama.cpp. Of flash attention on and off, what is faster for llama.cpp.\n"
-            "The 2B-4T shapes have made-up weights (`packaging/bench/geometry.py`).\n\n"
+            f"The 2B-4T shapes have made-up weights (`packaging/bench/geometry.py`). llama.cpp says of itself: `{llama.system_info()}`.\n\n"
             f"{table}\n"
         )
         print(f"\ncompare: {options.report}")

@@ -83,6 +83,11 @@ class Context:
         llama_cpp.llama_free(self.context)
 
 
+def system_info():
+    """What it was built with."""
+    return llama_cpp.llama_print_system_info().decode().strip(" |")
+
+
 def measure(path, prompt, new, threads, flash):
     """(prompt, answer) in tokens a second, after a warm-up; the file is loaded for it and freed."""
     model = Model(path)

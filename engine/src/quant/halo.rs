@@ -35,12 +35,29 @@ pub fn pack(trits: &[i8], out: &mut Vec<u8>) {
     }
 }
 
+/// The four trits of every byte.
+static TRITS: [[i8; 4]; 256] = {
+    let mut table = [[0; 4]; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        let mut i = 0;
+        while i < 4 {
+            table[byte][i] = code_trit((byte >> (2 * i)) as u8 & 3);
+            i += 1;
+        }
+        byte += 1;
+    }
+    table
+};
+
 /// Unpacks a row; `out.len()` is its number of columns.
 pub fn unpack(packed: &[u8], out: &mut [i8]) {
-    for (group, &byte) in out.chunks_mut(4).zip(packed) {
-        for (i, t) in group.iter_mut().enumerate() {
-            *t = code_trit((byte >> (2 * i)) & 3);
-        }
+    let (groups, rest) = out.as_chunks_mut::<4>();
+    for (group, &byte) in groups.iter_mut().zip(packed) {
+        *group = TRITS[usize::from(byte)];
+    }
+    if let Some(&byte) = packed.get(groups.len()) {
+        rest.copy_from_slice(&TRITS[usize::from(byte)][..rest.len()]);
     }
 }
 

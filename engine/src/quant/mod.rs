@@ -33,7 +33,7 @@ fn f16_at(bytes: &[u8], at: usize) -> f32 {
 
 /// Trit of a 2-bit code: 0, 1, 2 are -1, 0, +1 and the unused 3 is 0. Arithmetic, not a table, so that loops become vectors.
 #[inline]
-fn code_trit(code: u8) -> i8 {
+const fn code_trit(code: u8) -> i8 {
     code as i8 - 1 - 2 * (code & (code >> 1)) as i8
 }
 

@@ -40,14 +40,29 @@ pub fn pack(trits: &[i8], out: &mut Vec<u8>) {
     out.resize(end, 121);
 }
 
+/// The five trits of every byte.
+static TRITS: [[i8; 5]; 256] = {
+    let mut table = [[0; 5]; 256];
+    let mut byte = 0;
+    while byte < BYTE_END as usize {
+        let mut i = 0;
+        while i < 5 {
+            table[byte][i] = (byte / POWERS[i] as usize % 3) as i8 - 1;
+            i += 1;
+        }
+        byte += 1;
+    }
+    table
+};
+
 /// Unpacks a row; `out.len()` is its number of columns, padding left out.
 pub fn unpack(packed: &[u8], out: &mut [i8]) {
-    for (group, &byte) in out.chunks_mut(5).zip(packed) {
-        let mut rest = if byte < BYTE_END { byte } else { 121 };
-        for t in group {
-            *t = (rest % 3) as i8 - 1;
-            rest /= 3;
-        }
+    let (groups, rest) = out.as_chunks_mut::<5>();
+    for (group, &byte) in groups.iter_mut().zip(packed) {
+        *group = TRITS[usize::from(byte)];
+    }
+    if let Some(&byte) = packed.get(groups.len()) {
+        rest.copy_from_slice(&TRITS[usize::from(byte)][..rest.len()]);
     }
 }
 

@@ -114,6 +114,59 @@ fn attention_is_close_and_rows_are_independent() {
 }
 
 #[test]
+fn rows_of_two_sequences_mixed_in_a_batch_have_the_bits_they_have_alone() {
+    let n_kv_heads = 2;
+    for dtype in [KvDtype::F16, KvDtype::Int8] {
+        for (head_dim, group) in [(64, 3), (128, 4), (24, 1)] {
+            let long = sequence(dtype, head_dim, n_kv_heads, group, 560, 7);
+            let shape = KvShape { n_pages: 2 * long.shape.n_pages, ..long.shape };
+            let other_pages: Vec<u32> =
+                long.pages.iter().map(|page| page + long.pages.len() as u32).collect();
+            // A prompt across the border of two chunks, a token of the other sequence, the start of a prompt, two tokens.
+            let mixed: Vec<(bool, usize)> = (490..540)
+                .map(|p| (false, p))
+                .chain([(true, 333)])
+                .chain((0..20).map(|p| (true, p)))
+                .chain([(false, 559), (true, 559)])
+                .collect();
+            let (kv_width, width) = (n_kv_heads * head_dim, n_kv_heads * group * head_dim);
+            for (name, mut lane) in cpu_lanes(&[1, 3]) {
+                let kv = lane.kv_open(shape).unwrap();
+                for (pages, shift) in [(&long.pages, 0.0), (&other_pages, 0.125)] {
+                    let shifted: Vec<f32> = long.k.iter().map(|x| x + shift).collect();
+                    let (k, v) =
+                        (buffer(&mut lane, kv_width, &shifted), buffer(&mut lane, kv_width, &long.v));
+                    let rows: Vec<Row<'_>> = (0..560).map(|p| Row { pages, position: p }).collect();
+                    lane.kv_append(KvAppend { kv, layer: 1, k, v, rows: &rows }).unwrap();
+                }
+                let mut attend = |rows: &[(bool, usize)]| {
+                    let q: Vec<f32> =
+                        rows.iter().flat_map(|(_, p)| &long.q[p * width..(p + 1) * width]).copied().collect();
+                    let q = buffer(&mut lane, width, &q);
+                    let out = lane.alloc(rows.len(), width).unwrap();
+                    let rows: Vec<Row<'_>> = rows
+                        .iter()
+                        .map(|&(other, p)| Row {
+                            pages: if other { &other_pages } else { &long.pages },
+                            position: p as u32,
+                        })
+                        .collect();
+                    let n_heads = long.n_heads;
+                    lane.attend(Attend { kv, layer: 1, q, out, n_heads, rows: &rows }).unwrap();
+                    let result = bits(lane.read(out, rows.len()));
+                    lane.free_bufs(&[q, out]);
+                    result
+                };
+                let together = attend(&mixed);
+                for (row, together) in mixed.iter().zip(together.chunks(width)) {
+                    assert_eq!(attend(&[*row]), together, "{dtype:?} head_dim {head_dim} {row:?} on {name}");
+                }
+            }
+        }
+    }
+}
+
+#[test]
 fn threads_do_not_change_attention_over_a_long_context() {
     for dtype in [KvDtype::F16, KvDtype::Int8] {
         let sequence = sequence(dtype, 32, 1, 3, 1700, 5);

@@ -137,6 +137,44 @@ fn large_batches_give_each_row_the_bits_it_has_alone() {
 }
 
 #[test]
+fn every_batch_size_gives_a_row_the_same_bits_and_int8_rows_those_of_the_reference() {
+    let largest = 70;
+    for (ty, activation, m, k) in [
+        (TensorType::Halo, Activation::Int8PerRow, 75, 259),
+        (TensorType::Tq2_0, Activation::Int8PerRow, 129, 512),
+        (TensorType::Halo, Activation::Float, 50, 131),
+        (TensorType::Tq2_0, Activation::Float, 33, 256),
+        (TensorType::Q4_0, Activation::Float, 33, 96),
+        (TensorType::Q4_1, Activation::Float, 50, 64),
+        (TensorType::Q5_1, Activation::Float, 17, 160),
+        (TensorType::Q8_0, Activation::Float, 49, 32),
+        (TensorType::Q4K, Activation::Float, 31, 256),
+        (TensorType::Q6K, Activation::Float, 70, 512),
+    ] {
+        let tensor = random(ty, m, k, BlockScales::Same, 21);
+        let x = Random(22).activations(largest * k);
+        let mut scalar = reference();
+        let weight = scalar.upload(&tensor.view()).unwrap();
+        let expected = project(&mut scalar, weight, m, &x, largest, activation);
+        for (name, mut lane) in cpu_lanes(&[2]) {
+            let weight = lane.upload(&tensor.view()).unwrap();
+            let whole = project(&mut lane, weight, m, &x, largest, activation);
+            if activation == Activation::Int8PerRow {
+                assert_eq!(bits(&whole), bits(&expected), "{ty:?} on {name}");
+            }
+            for rows in 1..largest {
+                let part = project(&mut lane, weight, m, &x[..rows * k], rows, activation);
+                assert_eq!(
+                    bits(&part),
+                    bits(&whole[..rows * m]),
+                    "{ty:?} {activation:?}: {rows} rows on {name}"
+                );
+            }
+        }
+    }
+}
+
+#[test]
 fn several_outputs_share_an_input_with_scale_and_accumulation() {
     let k = 256;
     let tensors: Vec<Owned> = [(TensorType::Tq2_0, 48), (TensorType::I2S, 5), (TensorType::Halo, 100)]

@@ -7,8 +7,10 @@
 //! int8   keys  [head_dim][P] i8, f16[P]       values  [P][head_dim] i8, f16[P]       (one scale a position)
 //! ```
 //!
-//! Keys are transposed so that scores of sixteen positions share a vector and nothing is added across lanes. The result of a
-//! query depends on its own positions only, whichever queries share the loads.
+//! Keys are transposed so that scores of sixteen positions share a vector and nothing is added across lanes. A page serves all
+//! queries before the next is read; for many queries it is expanded to f32 once. Every score is one chain of fused multiply-adds
+//! over the elements, every output one over the positions, so the result of a query depends on its own positions only,
+//! whichever queries share the loads.
 
 #![expect(unsafe_code, reason = "raw loads in the inner loops, after every slice was checked")]
 #![expect(
@@ -23,6 +25,8 @@ use super::{Isa, dispatch};
 pub const PAGE_POSITIONS: usize = 64;
 /// Bytes that must be readable behind the last page.
 pub const SLACK_BYTES: usize = 64;
+/// Queries from which a page is expanded.
+const MANY_QUERIES: usize = 8;
 
 /// Bytes of the keys (or of the values) of one head in one page.
 pub fn head_bytes(head_dim: usize, int8: bool) -> usize {
@@ -32,6 +36,11 @@ pub fn head_bytes(head_dim: usize, int8: bool) -> usize {
 /// Elements between the rows of [`Chunk::out`].
 pub fn out_stride(head_dim: usize) -> usize {
     head_dim.next_multiple_of(16)
+}
+
+/// Elements of [`Chunk::page`].
+pub fn page_elements(head_dim: usize) -> usize {
+    PAGE_POSITIONS * head_dim + 16
 }
 
 /// Queries against consecutive pages.
@@ -53,6 +62,8 @@ pub struct Chunk<'a> {
     pub q: &'a [f32],
     /// Scratch `[queries, pages * PAGE_POSITIONS]`.
     pub scores: &'a mut [f32],
+    /// Scratch for an expanded page, [`page_elements`].
+    pub page: &'a mut [f32],
     /// `[queries, out_stride(head_dim)]`: sum of `exp(score - max)` times value.
     pub out: &'a mut [f32],
     /// Largest score of each query.
@@ -76,9 +87,47 @@ pub fn chunk(isa: Isa, c: &mut Chunk<'_>) {
     assert!(c.positions.iter().all(|&n| 0 < n && n <= capacity), "positions lie in the pages");
     assert!(c.q.len() >= queries * c.head_dim, "queries");
     assert!(c.scores.len() >= queries * capacity, "room for the scores");
+    assert!(c.page.len() >= page_elements(c.head_dim), "room for a page");
     assert!(c.out.len() >= queries * out_stride(c.head_dim), "room for the result");
     assert!(c.max.len() >= queries && c.sum.len() >= queries, "room for maxima and sums");
     dispatch!(isa, run, c, &mut Chunk<'_>);
+}
+
+/// How elements of a page are stored.
+trait Element {
+    const BYTES: usize;
+    /// 16 elements.
+    unsafe fn load<S: Simd>(from: *const u8) -> S::F;
+}
+
+struct Half;
+struct Byte;
+/// Expanded.
+struct Single;
+
+impl Element for Half {
+    const BYTES: usize = 2;
+    #[inline(always)]
+    unsafe fn load<S: Simd>(from: *const u8) -> S::F {
+        // SAFETY: the caller promises sixteen readable elements and the instruction set.
+        unsafe { S::f16_load(from) }
+    }
+}
+impl Element for Byte {
+    const BYTES: usize = 1;
+    #[inline(always)]
+    unsafe fn load<S: Simd>(from: *const u8) -> S::F {
+        // SAFETY: as above.
+        unsafe { S::i8_load(from) }
+    }
+}
+impl Element for Single {
+    const BYTES: usize = 4;
+    #[inline(always)]
+    unsafe fn load<S: Simd>(from: *const u8) -> S::F {
+        // SAFETY: as above.
+        unsafe { S::fload(from.cast()) }
+    }
 }
 
 #[inline(always)]
@@ -86,94 +135,157 @@ unsafe fn run<S: Simd>(c: &mut Chunk<'_>) {
     // SAFETY: `chunk` checked every slice; the caller promises the instruction set.
     unsafe {
         if c.int8 {
-            run_as::<S, true>(c);
+            run_as::<S, Byte>(c);
         } else {
-            run_as::<S, false>(c);
+            run_as::<S, Half>(c);
         }
     }
 }
 
 #[inline(always)]
-unsafe fn run_as<S: Simd, const INT8: bool>(c: &mut Chunk<'_>) {
-    // SAFETY: as in `run`.
+unsafe fn run_as<S: Simd, E: Element>(c: &mut Chunk<'_>) {
+    // SAFETY: as in `run`; a page of keys or values has `head_dim` times 64 elements.
     unsafe {
         let queries = c.positions.len();
-        let tile = if S::WIDE { 4 } else { 1 };
-        let mut first = 0;
-        while first < queries {
-            if first + 4 <= queries && tile == 4 {
-                scores::<S, INT8, 4>(c, first);
-                first += 4;
+        let many = queries >= MANY_QUERIES;
+        let base = c.arena.as_ptr();
+        for page in 0..c.keys.len() {
+            let keys = base.add(c.keys[page]);
+            if many {
+                expand::<S, E>(keys, c);
+                score_page::<S, Single>(c, page, c.page.as_ptr().cast(), c.page.as_ptr().cast());
             } else {
-                scores::<S, INT8, 1>(c, first);
-                first += 1;
+                let next = *c.keys.get(page + 1).unwrap_or(&c.values[0]);
+                score_page::<S, E>(c, page, keys, base.add(next));
             }
         }
         for query in 0..queries {
-            weights::<S, INT8>(c, query);
+            weights::<S>(c, query);
         }
-        first = 0;
-        while first < queries {
-            if first + 4 <= queries && tile == 4 {
-                mix::<S, INT8, 4>(c, first);
-                first += 4;
+        c.out[..queries * out_stride(c.head_dim)].fill(0.0);
+        for page in 0..c.values.len() {
+            let values = base.add(c.values[page]);
+            if many {
+                expand::<S, E>(values, c);
+                mix_page::<S, Single>(c, page, c.page.as_ptr().cast(), c.page.as_ptr().cast());
             } else {
-                mix::<S, INT8, 1>(c, first);
-                first += 1;
+                let next = *c.values.get(page + 1).unwrap_or(&c.values[page]);
+                mix_page::<S, E>(c, page, values, base.add(next));
             }
         }
     }
 }
 
-/// Scores of `Q` queries over all positions that one of them sees.
+/// Writes a page of keys or values as f32.
 #[inline(always)]
-unsafe fn scores<S: Simd, const INT8: bool, const Q: usize>(c: &mut Chunk<'_>, first: usize) {
-    // SAFETY: as in `run`; a page of keys has `head_dim` lines of 64 elements.
+unsafe fn expand<S: Simd, E: Element>(from: *const u8, c: &mut Chunk<'_>) {
+    // SAFETY: as in `run_as`; the number of elements is a multiple of 64.
+    unsafe {
+        for i in (0..c.head_dim * PAGE_POSITIONS).step_by(16) {
+            S::fstore(c.page.as_mut_ptr().add(i), E::load::<S>(from.add(i * E::BYTES)));
+        }
+    }
+}
+
+/// Scores of all queries for the positions of a page that they see; asks for the page at `next` meanwhile.
+#[inline(always)]
+unsafe fn score_page<S: Simd, E: Element>(c: &mut Chunk<'_>, page: usize, keys: *const u8, next: *const u8) {
+    // SAFETY: as in `run_as`.
+    unsafe {
+        let mut query = 0;
+        while query < c.positions.len() {
+            query += match (c.positions.len() - query, S::WIDE) {
+                (6.., true) => score_queries::<S, E, 6>(c, page, keys, next, query),
+                (4.., true) => score_queries::<S, E, 4>(c, page, keys, next, query),
+                (2.., _) => score_queries::<S, E, 2>(c, page, keys, next, query),
+                _ => score_queries::<S, E, 1>(c, page, keys, next, query),
+            };
+        }
+    }
+}
+
+/// `Q` queries against a page; returns `Q`.
+#[inline(always)]
+unsafe fn score_queries<S: Simd, E: Element, const Q: usize>(
+    c: &mut Chunk<'_>,
+    page: usize,
+    keys: *const u8,
+    next: *const u8,
+    query: usize,
+) -> usize {
+    // SAFETY: as in `run_as`.
+    unsafe {
+        let most = c.positions[query..query + Q].iter().copied().max().unwrap_or(0);
+        let vectors = most.saturating_sub(page * PAGE_POSITIONS).min(PAGE_POSITIONS).div_ceil(16);
+        let mut vector = 0;
+        while vector < vectors {
+            vector += match (vectors - vector, S::WIDE) {
+                (4.., true) => score_tile::<S, E, Q, 4>(c, page, keys, next, query, vector),
+                (2.., false) => score_tile::<S, E, Q, 2>(c, page, keys, next, query, vector),
+                _ => score_tile::<S, E, Q, 1>(c, page, keys, next, query, vector),
+            };
+        }
+        Q
+    }
+}
+
+#[inline(always)]
+unsafe fn score_tile<S: Simd, E: Element, const Q: usize, const V: usize>(
+    c: &mut Chunk<'_>,
+    page: usize,
+    keys: *const u8,
+    next: *const u8,
+    query: usize,
+    vector: usize,
+) -> usize {
+    // SAFETY: as in `run_as`; `next` need not be readable.
     unsafe {
         let capacity = c.keys.len() * PAGE_POSITIONS;
-        let most = c.positions[first..first + Q].iter().copied().max().unwrap_or(0);
-        let q = c.q.as_ptr().add(first * c.head_dim);
-        let element = if INT8 { 1 } else { 2 };
-        for page in 0..most.div_ceil(PAGE_POSITIONS) {
-            let keys = c.arena.as_ptr().add(c.keys[page]);
-            let mut sums = [[S::fzero(); 4]; Q];
-            for d in 0..c.head_dim {
-                let line = keys.add(d * PAGE_POSITIONS * element);
-                let mut k = [S::fzero(); 4];
-                for (v, k) in k.iter_mut().enumerate() {
-                    *k = load::<S, INT8>(line.add(v * 16 * element));
-                }
-                for n in 0..Q {
-                    let q = S::fsplat(*q.add(n * c.head_dim + d));
-                    for v in 0..4 {
-                        sums[n][v] = S::fma(k[v], q, sums[n][v]);
-                    }
-                }
+        let q = c.q.as_ptr().add(query * c.head_dim);
+        let mut sums = [[S::fzero(); V]; Q];
+        for d in 0..c.head_dim {
+            let at = (d * PAGE_POSITIONS + 16 * vector) * E::BYTES;
+            S::prefetch(next.wrapping_add(at));
+            S::prefetch(next.wrapping_add(at + 64));
+            let mut k = [S::fzero(); V];
+            for v in 0..V {
+                k[v] = E::load::<S>(keys.add(at + 16 * v * E::BYTES));
             }
-            for v in 0..4 {
-                let at = page * PAGE_POSITIONS + 16 * v;
-                for n in 0..Q {
-                    let mut score = sums[n][v];
-                    if INT8 {
-                        let scale = keys.add(c.head_dim * PAGE_POSITIONS + 32 * v);
-                        score = S::fmul(score, S::f16_load(scale));
-                    }
-                    S::fstore(c.scores.as_mut_ptr().add((first + n) * capacity + at), score);
+            for n in 0..Q {
+                let q = S::fsplat(*q.add(n * c.head_dim + d));
+                for v in 0..V {
+                    sums[n][v] = S::fma(k[v], q, sums[n][v]);
                 }
             }
         }
+        for n in 0..Q {
+            for v in 0..V {
+                let at = (query + n) * capacity + page * PAGE_POSITIONS + 16 * (vector + v);
+                S::fstore(c.scores.as_mut_ptr().add(at), sums[n][v]);
+            }
+        }
+        V
     }
 }
 
-/// Turns the scores of a query into softmax numerators; with int8 values, their scales are multiplied in afterwards.
+/// Turns the scores of a query into softmax numerators. With int8, keys' scales are multiplied in before and values' scales
+/// afterwards.
 #[inline(always)]
-unsafe fn weights<S: Simd, const INT8: bool>(c: &mut Chunk<'_>, query: usize) {
+unsafe fn weights<S: Simd>(c: &mut Chunk<'_>, query: usize) {
     // SAFETY: as in `run`; a row of scores is a multiple of 64 long.
     unsafe {
         let capacity = c.keys.len() * PAGE_POSITIONS;
         let n = c.positions[query];
         let row = c.scores.as_mut_ptr().add(query * capacity);
         let padded = n.next_multiple_of(16);
+        let base = c.arena.as_ptr();
+        let scales_at = c.head_dim * PAGE_POSITIONS;
+        if c.int8 {
+            for i in (0..padded).step_by(16) {
+                let scales = base.add(c.keys[i / PAGE_POSITIONS] + scales_at + i % PAGE_POSITIONS * 2);
+                S::fstore(row.add(i), S::fmul(S::fload(row.add(i)), S::f16_load(scales)));
+            }
+        }
         for i in n..padded {
             *row.add(i) = f32::NEG_INFINITY;
         }
@@ -190,61 +302,99 @@ unsafe fn weights<S: Simd, const INT8: bool>(c: &mut Chunk<'_>, query: usize) {
         }
         c.max[query] = max;
         c.sum[query] = sum_lanes::<S>(sum);
-        if INT8 {
+        if c.int8 {
             for i in (0..padded).step_by(16) {
-                let page = c.arena.as_ptr().add(c.values[i / PAGE_POSITIONS]);
-                let scales = page.add(c.head_dim * PAGE_POSITIONS + i % PAGE_POSITIONS * 2);
+                let scales = base.add(c.values[i / PAGE_POSITIONS] + scales_at + i % PAGE_POSITIONS * 2);
                 S::fstore(row.add(i), S::fmul(S::fload(row.add(i)), S::f16_load(scales)));
             }
         }
     }
 }
 
-/// Weighted sums of values for `Q` queries: together where all of them see a position, then each on its own.
+/// Adds the values of a page, weighted, to the results of all queries; asks for the page at `next` meanwhile.
 #[inline(always)]
-unsafe fn mix<S: Simd, const INT8: bool, const Q: usize>(c: &mut Chunk<'_>, first: usize) {
-    // SAFETY: as in `run`.
+unsafe fn mix_page<S: Simd, E: Element>(c: &mut Chunk<'_>, page: usize, values: *const u8, next: *const u8) {
+    // SAFETY: as in `run_as`.
     unsafe {
-        let stride = out_stride(c.head_dim);
-        c.out[first * stride..(first + Q) * stride].fill(0.0);
-        let shared = c.positions[first..first + Q].iter().copied().min().unwrap_or(0);
+        let vectors = out_stride(c.head_dim) / 16;
         let mut vector = 0;
-        while vector < stride / 16 {
-            if vector + 4 <= stride / 16 && S::WIDE {
-                mix_part::<S, INT8, Q, 4>(c, first, vector, 0..shared);
-                for query in first..first + Q {
-                    mix_part::<S, INT8, 1, 4>(c, query, vector, shared..c.positions[query]);
-                }
-                vector += 4;
-            } else {
-                mix_part::<S, INT8, Q, 1>(c, first, vector, 0..shared);
-                for query in first..first + Q {
-                    mix_part::<S, INT8, 1, 1>(c, query, vector, shared..c.positions[query]);
-                }
-                vector += 1;
-            }
+        while vector < vectors {
+            vector += match (vectors - vector, S::WIDE) {
+                (4.., true) => mix_vectors::<S, E, 4>(c, page, values, next, vector),
+                (2.., false) => mix_vectors::<S, E, 2>(c, page, values, next, vector),
+                _ => mix_vectors::<S, E, 1>(c, page, values, next, vector),
+            };
         }
     }
 }
 
-/// Adds `range` of positions to `V` vectors of the result of `Q` queries.
+/// `V` vectors of all results; returns `V`.
 #[inline(always)]
-unsafe fn mix_part<S: Simd, const INT8: bool, const Q: usize, const V: usize>(
+unsafe fn mix_vectors<S: Simd, E: Element, const V: usize>(
     c: &mut Chunk<'_>,
-    first: usize,
+    page: usize,
+    values: *const u8,
+    next: *const u8,
+    vector: usize,
+) -> usize {
+    // SAFETY: as in `run_as`.
+    unsafe {
+        let mut query = 0;
+        while query < c.positions.len() {
+            query += match (c.positions.len() - query, S::WIDE) {
+                (6.., true) => mix_queries::<S, E, 6, V>(c, page, values, next, query, vector),
+                (4.., true) => mix_queries::<S, E, 4, V>(c, page, values, next, query, vector),
+                (2.., _) => mix_queries::<S, E, 2, V>(c, page, values, next, query, vector),
+                _ => mix_queries::<S, E, 1, V>(c, page, values, next, query, vector),
+            };
+        }
+        V
+    }
+}
+
+/// `Q` queries: together where all of them see a position, then each on its own.
+#[inline(always)]
+unsafe fn mix_queries<S: Simd, E: Element, const Q: usize, const V: usize>(
+    c: &mut Chunk<'_>,
+    page: usize,
+    values: *const u8,
+    next: *const u8,
+    query: usize,
+    vector: usize,
+) -> usize {
+    // SAFETY: as in `run_as`.
+    unsafe {
+        let seen = |n: usize| n.saturating_sub(page * PAGE_POSITIONS).min(PAGE_POSITIONS);
+        let shared = seen(c.positions[query..query + Q].iter().copied().min().unwrap_or(0));
+        mix_tile::<S, E, Q, V>(c, page, values, next, query, vector, 0..shared);
+        for query in query..query + Q {
+            let own = shared..seen(c.positions[query]);
+            mix_tile::<S, E, 1, V>(c, page, values, next, query, vector, own);
+        }
+        Q
+    }
+}
+
+/// Adds `range` of the page's positions to `V` vectors of the results of `Q` queries.
+#[inline(always)]
+unsafe fn mix_tile<S: Simd, E: Element, const Q: usize, const V: usize>(
+    c: &mut Chunk<'_>,
+    page: usize,
+    values: *const u8,
+    next: *const u8,
+    query: usize,
     vector: usize,
     range: std::ops::Range<usize>,
 ) {
-    // SAFETY: as in `run`; a load may read past its row, but not past the slack behind the last page.
+    // SAFETY: as in `run_as`; a load may read past its row, but not past the slack behind the page; `next` need not be readable.
     unsafe {
         if range.is_empty() {
             return;
         }
         let capacity = c.keys.len() * PAGE_POSITIONS;
         let stride = out_stride(c.head_dim);
-        let element = if INT8 { 1 } else { 2 };
-        let out = c.out.as_mut_ptr().add(first * stride + vector * 16);
-        let weights = c.scores.as_ptr().add(first * capacity);
+        let out = c.out.as_mut_ptr().add(query * stride + vector * 16);
+        let weights = c.scores.as_ptr().add(query * capacity + page * PAGE_POSITIONS);
         let mut sums = [[S::fzero(); V]; Q];
         for n in 0..Q {
             for v in 0..V {
@@ -252,16 +402,17 @@ unsafe fn mix_part<S: Simd, const INT8: bool, const Q: usize, const V: usize>(
             }
         }
         for position in range {
-            let page = c.arena.as_ptr().add(*c.values.get_unchecked(position / PAGE_POSITIONS));
-            let from = page.add((position % PAGE_POSITIONS * c.head_dim + vector * 16) * element);
-            let mut values = [S::fzero(); V];
-            for (v, value) in values.iter_mut().enumerate() {
-                *value = load::<S, INT8>(from.add(16 * v * element));
+            let at = (position * c.head_dim + vector * 16) * E::BYTES;
+            S::prefetch(next.wrapping_add(at));
+            S::prefetch(next.wrapping_add(at + 64));
+            let mut value = [S::fzero(); V];
+            for v in 0..V {
+                value[v] = E::load::<S>(values.add(at + 16 * v * E::BYTES));
             }
             for n in 0..Q {
                 let weight = S::fsplat(*weights.add(n * capacity + position));
                 for v in 0..V {
-                    sums[n][v] = S::fma(values[v], weight, sums[n][v]);
+                    sums[n][v] = S::fma(value[v], weight, sums[n][v]);
                 }
             }
         }
@@ -271,10 +422,4 @@ unsafe fn mix_part<S: Simd, const INT8: bool, const Q: usize, const V: usize>(
             }
         }
     }
-}
-
-#[inline(always)]
-unsafe fn load<S: Simd, const INT8: bool>(from: *const u8) -> S::F {
-    // SAFETY: the caller promises sixteen readable elements and the instruction set.
-    unsafe { if INT8 { S::i8_load(from) } else { S::f16_load(from) } }
 }

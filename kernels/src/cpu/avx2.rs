@@ -89,6 +89,10 @@ impl Simd for Avx2 {
     const SIGNED_BIAS: i32 = 0;
 
     #[inline(always)]
+    unsafe fn high_nibble_sum(sum: I) -> I {
+        sum
+    }
+    #[inline(always)]
     unsafe fn trits_sum(sum: I) -> I {
         sum
     }
@@ -115,6 +119,10 @@ impl Simd for Avx2 {
         fn f16_load(from: *const u8) -> F {
             [_mm256_cvtph_ps(_mm_loadu_si128(from.cast())), _mm256_cvtph_ps(_mm_loadu_si128(from.add(16).cast()))]
         }
+        fn f16_store(to: *mut u8, x: F) -> () {{
+            _mm_storeu_si128(to.cast(), _mm256_cvtps_ph::<{ _MM_FROUND_TO_NEAREST_INT }>(x[0]));
+            _mm_storeu_si128(to.add(16).cast(), _mm256_cvtps_ph::<{ _MM_FROUND_TO_NEAREST_INT }>(x[1]));
+        }}
         fn bf16_load(from: *const u8) -> F {{
             let low = _mm256_cvtepu16_epi32(_mm_loadu_si128(from.cast()));
             let high = _mm256_cvtepu16_epi32(_mm_loadu_si128(from.add(16).cast()));
@@ -152,6 +160,23 @@ impl Simd for Avx2 {
                 _mm256_castsi256_ps(_mm256_slli_epi32::<23>(_mm256_add_epi32(n[0], bias))),
                 _mm256_castsi256_ps(_mm256_slli_epi32::<23>(_mm256_add_epi32(n[1], bias))),
             ]
+        }}
+        fn magnitude_bits(x: F) -> I {{
+            let x = Self::fabs(x);
+            [_mm256_castps_si256(x[0]), _mm256_castps_si256(x[1])]
+        }}
+        fn imax(a: I, b: I) -> I { [_mm256_max_epi32(a[0], b[0]), _mm256_max_epi32(a[1], b[1])] }
+        fn imax_lanes(x: I) -> i32 {{
+            let x = _mm256_max_epi32(x[0], x[1]);
+            let x = _mm_max_epi32(_mm256_castsi256_si128(x), _mm256_extracti128_si256::<1>(x));
+            let x = _mm_max_epi32(x, _mm_shuffle_epi32::<0b01_00_11_10>(x));
+            _mm_cvtsi128_si32(_mm_max_epi32(x, _mm_shuffle_epi32::<0b10_11_00_01>(x)))
+        }}
+        fn isum_lanes(x: I) -> i32 {{
+            let x = _mm256_add_epi32(x[0], x[1]);
+            let x = _mm_add_epi32(_mm256_castsi256_si128(x), _mm256_extracti128_si256::<1>(x));
+            let x = _mm_add_epi32(x, _mm_shuffle_epi32::<0b01_00_11_10>(x));
+            _mm_cvtsi128_si32(_mm_add_epi32(x, _mm_shuffle_epi32::<0b10_11_00_01>(x)))
         }}
         fn join_planes(high: I, low: I) -> I {
             [
@@ -201,6 +226,11 @@ impl Simd for Avx2 {
         fn bshl(a: I, n: i32) -> I {{
             let n = _mm_cvtsi32_si128(n);
             [_mm256_sll_epi16(a[0], n), _mm256_sll_epi16(a[1], n)]
+        }}
+
+        fn high_nibbles(packed: I) -> I {{
+            let mask = _mm256_set1_epi8(15);
+            packed.map(|packed| _mm256_and_si256(_mm256_srli_epi16::<4>(packed), mask))
         }}
 
         fn dot4(sum: I, codes: I, x: I) -> I { [dot(sum[0], codes[0], x[0]), dot(sum[1], codes[1], x[1])] }

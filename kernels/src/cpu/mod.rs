@@ -18,6 +18,7 @@ mod portable;
 pub mod attention;
 pub mod blocks;
 pub mod dense;
+pub mod elements;
 mod outputs;
 pub mod panel;
 pub mod peak;

@@ -98,6 +98,12 @@ impl Simd for Portable {
         std::array::from_fn(|i| f16::from_le_bytes([b[2 * i], b[2 * i + 1]]).to_f32())
     }
     #[inline(always)]
+    unsafe fn f16_store(to: *mut u8, x: F) {
+        let halves = x.map(|x| f16::from_f32(x).to_le_bytes());
+        // SAFETY: the caller promises room for 16 halves.
+        unsafe { to.cast::<[[u8; 2]; 16]>().write_unaligned(halves) }
+    }
+    #[inline(always)]
     unsafe fn bf16_load(from: *const u8) -> F {
         // SAFETY: the caller promises 16 readable bfloat16.
         let b = unsafe { bytes::<32>(from) };
@@ -143,6 +149,22 @@ impl Simd for Portable {
     #[inline(always)]
     unsafe fn pow2(n: I) -> F {
         n.map(|n| f32::from_bits((n.wrapping_add(127) << 23).cast_unsigned()))
+    }
+    #[inline(always)]
+    unsafe fn magnitude_bits(x: F) -> I {
+        x.map(|x| x.abs().to_bits().cast_signed())
+    }
+    #[inline(always)]
+    unsafe fn imax(a: I, b: I) -> I {
+        std::array::from_fn(|i| a[i].max(b[i]))
+    }
+    #[inline(always)]
+    unsafe fn imax_lanes(x: I) -> i32 {
+        x.into_iter().fold(i32::MIN, i32::max)
+    }
+    #[inline(always)]
+    unsafe fn isum_lanes(x: I) -> i32 {
+        x.into_iter().fold(0, i32::wrapping_add)
     }
     #[inline(always)]
     unsafe fn join_planes(high: I, low: I) -> I {
@@ -217,6 +239,14 @@ impl Simd for Portable {
         a.map(|b| b << n)
     }
 
+    #[inline(always)]
+    unsafe fn high_nibbles(packed: B) -> B {
+        packed.map(|byte| byte >> 4)
+    }
+    #[inline(always)]
+    unsafe fn high_nibble_sum(sum: I) -> I {
+        sum
+    }
     #[inline(always)]
     unsafe fn dot4(mut sum: I, codes: B, x: B) -> I {
         for lane in 0..16 {

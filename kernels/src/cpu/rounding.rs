@@ -3,7 +3,7 @@
 
 #![expect(unsafe_code, reason = "raw loads in the inner loops, after every slice was checked")]
 
-use super::simd::{Simd, max_lanes, sum_lanes};
+use super::simd::Simd;
 use super::{Isa, dispatch};
 
 /// Columns that share a scale.
@@ -20,19 +20,29 @@ pub struct Row<'a> {
     pub x: &'a [f32],
     /// Where the numbers go.
     pub to: To<'a>,
-    /// One for each [`SCALE_COLS`] columns; NaN (and zeros) where the block holds a NaN or an infinity.
+    /// One for each [`SCALE_COLS`] columns; NaN where the block holds a NaN or an infinity.
     pub scales: &'a mut [f32],
-    /// Sums of q of each [`SUM_COLS`] columns.
-    pub sums: &'a mut [i32],
 }
 
-/// The two forms, each as long as the row.
+/// The two forms of the numbers, each as long as the row, with what their kernels need beside them.
 #[derive(Debug)]
 pub enum To<'a> {
-    /// High and low bytes.
-    Planes(&'a mut [i8], &'a mut [i8]),
-    /// Words, the middle two of each four columns swapped, as `blocks::panel` wants them.
-    Words(&'a mut [i16]),
+    /// For a few tokens, see `blocks::Dots`.
+    Planes {
+        /// High bytes.
+        high: &'a mut [i8],
+        /// Low bytes.
+        low: &'a mut [i8],
+        /// Sums of q of each [`SUM_COLS`] columns.
+        sums: &'a mut [i32],
+    },
+    /// For many tokens, see `blocks::panel`.
+    Words {
+        /// Words, the middle two of each four columns swapped.
+        words: &'a mut [i16],
+        /// Sum of q of each [`SCALE_COLS`] columns, times their scale.
+        sums: &'a mut [f32],
+    },
 }
 
 /// Rounds a row, half to even but for the numbers with `q mod 256 = 128`, which become one larger.
@@ -43,10 +53,17 @@ pub fn round(isa: Isa, row: &mut Row<'_>) {
     let cols = row.x.len();
     assert!(cols.is_multiple_of(SCALE_COLS), "rows of whole blocks");
     match &row.to {
-        To::Planes(high, low) => assert!(high.len() >= cols && low.len() >= cols, "room for the planes"),
-        To::Words(words) => assert!(words.len() >= cols, "room for the words"),
+        To::Planes { high, low, sums } => {
+            assert!(
+                high.len() >= cols && low.len() >= cols && sums.len() >= cols / SUM_COLS,
+                "room for planes"
+            );
+        }
+        To::Words { words, sums } => {
+            assert!(words.len() >= cols && sums.len() >= cols / SCALE_COLS, "room for words");
+        }
     }
-    assert!(row.scales.len() >= cols / SCALE_COLS && row.sums.len() >= cols / SUM_COLS, "scales and sums");
+    assert!(row.scales.len() >= cols / SCALE_COLS, "room for scales");
     dispatch!(isa, run, row, &mut Row<'_>);
 }
 
@@ -57,29 +74,32 @@ unsafe fn run<S: Simd>(row: &mut Row<'_>) {
         for block in 0..row.x.len() / SCALE_COLS {
             let from = row.x.as_ptr().add(block * SCALE_COLS);
             let halves = [S::fload(from), S::fload(from.add(SUM_COLS))];
-            let largest = S::fmax(S::fabs(halves[0]), S::fmax(S::fabs(halves[1]), S::fzero()));
-            let absmax = max_lanes::<S>(largest);
-            // Zero unless an element is NaN or infinite, which times zero is NaN.
-            let poison = S::fma(halves[0], S::fzero(), S::fmul(halves[1], S::fzero()));
-            let finite = sum_lanes::<S>(poison) == 0.0;
+            let magnitudes = S::imax(S::magnitude_bits(halves[0]), S::magnitude_bits(halves[1]));
+            let absmax = f32::from_bits(S::imax_lanes(magnitudes).cast_unsigned());
+            let finite = absmax.is_finite();
             let absmax = if finite { absmax.max(1e-30) } else { f32::NAN };
-            row.scales[block] = absmax / LARGEST;
+            let scale = absmax / LARGEST;
+            row.scales[block] = scale;
             let factor = S::fsplat(if finite { LARGEST / absmax } else { 0.0 });
+            let mut block_sum = S::isplat(0);
             for (half, x) in halves.into_iter().enumerate() {
                 // `fmin` and `fmax` give their second operand for NaN.
                 let y = S::fmax(S::fmul(x, factor), S::fsplat(-LARGEST));
-                let (high, low) = S::split_planes(S::round(S::fmin(y, S::fsplat(LARGEST))));
-                let q = S::join_planes(high, low);
+                let (highs, lows) = S::split_planes(S::round(S::fmin(y, S::fsplat(LARGEST))));
+                let q = S::join_planes(highs, lows);
+                block_sum = S::iadd(block_sum, q);
                 let at = block * SCALE_COLS + half * SUM_COLS;
-                // Exact: whole numbers below 2^24.
-                row.sums[at / SUM_COLS] = sum_lanes::<S>(S::itof(q)) as i32;
                 match &mut row.to {
-                    To::Planes(highs, lows) => {
-                        S::store_low_bytes(highs.as_mut_ptr().add(at), high);
-                        S::store_low_bytes(lows.as_mut_ptr().add(at), low);
+                    To::Planes { high, low, sums } => {
+                        S::store_low_bytes(high.as_mut_ptr().add(at), highs);
+                        S::store_low_bytes(low.as_mut_ptr().add(at), lows);
+                        sums[at / SUM_COLS] = S::isum_lanes(q);
                     }
-                    To::Words(words) => S::store_words(words.as_mut_ptr().add(at), q),
+                    To::Words { words, .. } => S::store_words(words.as_mut_ptr().add(at), q),
                 }
+            }
+            if let To::Words { sums, .. } = &mut row.to {
+                sums[block] = scale * S::isum_lanes(block_sum) as f32;
             }
         }
     }

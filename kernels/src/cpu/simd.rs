@@ -39,6 +39,8 @@ pub(crate) trait Simd {
     unsafe fn fabs(a: Self::F) -> Self::F;
     /// 16 IEEE halves.
     unsafe fn f16_load(from: *const u8) -> Self::F;
+    /// 16 IEEE halves, half to even.
+    unsafe fn f16_store(to: *mut u8, x: Self::F);
     /// 16 bfloat16.
     unsafe fn bf16_load(from: *const u8) -> Self::F;
     /// 16 i8.
@@ -57,6 +59,13 @@ pub(crate) trait Simd {
     unsafe fn round(x: Self::F) -> Self::I;
     /// `2^n` for n in -126..=127.
     unsafe fn pow2(n: Self::I) -> Self::F;
+    /// Bit patterns without the sign: in the order of the magnitudes, infinities and NaN above every number.
+    unsafe fn magnitude_bits(x: Self::F) -> Self::I;
+    unsafe fn imax(a: Self::I, b: Self::I) -> Self::I;
+    /// Largest lane.
+    unsafe fn imax_lanes(x: Self::I) -> i32;
+    /// Sum of the lanes, wrapping.
+    unsafe fn isum_lanes(x: Self::I) -> i32;
     /// `256 * high + low`.
     unsafe fn join_planes(high: Self::I, low: Self::I) -> Self::I;
     /// `(high, low)` with `256 * high + low` equal to `x`, or to `x + 1` where `low` would be -128; for x in -32639..=32639 both
@@ -80,6 +89,11 @@ pub(crate) trait Simd {
     unsafe fn bshr(a: Self::B, n: i32) -> Self::B;
     /// Shifts 16-bit pairs: bits that cross into a byte must be masked away.
     unsafe fn bshl(a: Self::B, n: i32) -> Self::B;
+
+    /// The upper nibble of each byte as codes for [`Simd::dot4`]; what it adds then is to be corrected by [`Simd::high_nibble_sum`].
+    unsafe fn high_nibbles(packed: Self::B) -> Self::B;
+    /// The sum of products with nibbles, from one with [`Simd::high_nibbles`].
+    unsafe fn high_nibble_sum(sum: Self::I) -> Self::I;
 
     /// Adds to each lane the dot product of its four unsigned `codes` (at most 63) with its four signed `x` (at least -127).
     unsafe fn dot4(sum: Self::I, codes: Self::B, x: Self::B) -> Self::I;

@@ -1,11 +1,12 @@
-//! Attention over the paged cache. The positions of a row are cut into chunks of [`CHUNK_PAGES`] pages, each chunk gives a partial
+//! Attention over the paged cache. Neighbouring rows of a sequence and the query heads of a KV head form a block that shares the
+//! loads of keys and values. The positions of a row are cut into chunks of [`CHUNK_PAGES`] pages, each chunk gives a partial
 //! softmax, and partial results are merged in order: the cut depends on the position only, so a row's result is the same
 //! whether its chunks run on one thread or on several, alone or in a batch.
 
 #![expect(unsafe_code, reason = "threads write disjoint heads of the output and their own scratch")]
 
 use onebit_kernels::cpu::Isa;
-use onebit_kernels::cpu::attention::{Chunk, chunk, out_stride};
+use onebit_kernels::cpu::attention::{Chunk, chunk, out_stride, page_elements};
 
 use super::kv::{Arena, Part};
 use super::threads::{Disjoint, Pool};
@@ -14,6 +15,10 @@ use crate::lane::{PAGE_POSITIONS, Row};
 /// Pages in a chunk.
 const CHUNK_PAGES: usize = 8;
 const CHUNK_POSITIONS: usize = CHUNK_PAGES * PAGE_POSITIONS;
+/// Queries of a block, where rows allow it: scores of a chunk fill a tenth of a second-level cache.
+const BLOCK_QUERIES: usize = 48;
+/// Most queries of a block.
+const MAX_QUERIES: usize = 256;
 
 /// One attention operation; `group` query heads share a KV head.
 pub(super) struct Attention<'a> {
@@ -30,23 +35,35 @@ pub(super) struct Attention<'a> {
 pub(super) struct Scratch {
     threads: Vec<f32>,
     partials: Vec<f32>,
+    blocks: Vec<Block>,
 }
 
-/// Where the parts of a result lie: sums of the values, then maxima, then sums of the weights.
+/// Rows of the batch that share a sequence, positions ascending.
+type Block = std::ops::Range<usize>;
+
+/// Where the parts of a result lie: for each query the sum of the values, then the maxima, then the sums of the weights.
 #[derive(Clone, Copy)]
 struct Shape {
-    group: usize,
+    queries: usize,
     head_dim: usize,
 }
 
 impl Shape {
     fn result(self) -> usize {
-        self.group * (out_stride(self.head_dim) + 2)
+        self.queries * (out_stride(self.head_dim) + 2)
     }
 
-    /// Scaled queries, scores, one partial and one merged result.
+    /// Scaled queries, scores, a page, one partial and one merged result.
     fn scratch(self) -> usize {
-        self.group * (self.head_dim + CHUNK_POSITIONS) + 2 * self.result()
+        let scores = self.queries * CHUNK_POSITIONS;
+        self.queries * self.head_dim + scores + page_elements(self.head_dim) + 2 * self.result()
+    }
+
+    /// Sums of values, maxima, sums of weights.
+    fn split(self, result: &mut [f32]) -> (&mut [f32], &mut [f32], &mut [f32]) {
+        let (values, rest) = result.split_at_mut(self.queries * out_stride(self.head_dim));
+        let (max, sum) = rest.split_at_mut(self.queries);
+        (values, max, &mut sum[..self.queries])
     }
 }
 
@@ -54,89 +71,130 @@ fn chunks_of(row: &Row<'_>) -> usize {
     row.position as usize / CHUNK_POSITIONS + 1
 }
 
+/// Cuts the rows into blocks of at most `rows_per_block`.
+fn cut(rows: &[Row<'_>], rows_per_block: usize, blocks: &mut Vec<Block>) {
+    blocks.clear();
+    for (i, row) in rows.iter().enumerate() {
+        if let Some(block) = blocks.last_mut() {
+            let last = &rows[i - 1];
+            let same = std::ptr::eq(last.pages, row.pages) && last.position < row.position;
+            if same && block.len() < rows_per_block {
+                block.end = i + 1;
+                continue;
+            }
+        }
+        blocks.push(i..i + 1);
+    }
+}
+
 impl Attention<'_> {
     /// Writes `out` `[rows, n_heads * head_dim]`.
     pub(super) fn run(&self, pool: &Pool, scratch: &mut Scratch, out: &mut [f32]) {
+        assert!(self.group <= MAX_QUERIES, "query heads that share a KV head");
         let heads = self.arena.shape().n_kv_heads;
-        let items = self.rows.len() * heads;
-        let shape = Shape { group: self.group, head_dim: self.arena.shape().head_dim };
+        let head_dim = self.arena.shape().head_dim;
+        assert!(
+            out.len() >= self.rows.len() * heads * self.group * head_dim,
+            "query heads fill their buffer"
+        );
+        cut(self.rows, (BLOCK_QUERIES / self.group).max(1), &mut scratch.blocks);
+        let blocks = &scratch.blocks[..];
+        let items = blocks.len() * heads;
+        let most_rows = blocks.iter().map(Block::len).max().unwrap_or(0);
+        let most = Shape { queries: most_rows * self.group, head_dim };
         let most_chunks = self.rows.iter().map(chunks_of).max().unwrap_or(0);
-        grow(&mut scratch.threads, pool.threads() * shape.scratch());
+        grow(&mut scratch.threads, pool.threads() * most.scratch());
         let threads = Disjoint::new(&mut scratch.threads);
-        let width = self.group * shape.head_dim;
-        assert!(out.len() >= items * width, "query heads fill their buffer");
         let out = Disjoint::new(out);
         if most_chunks <= 1 || items >= 4 * pool.threads() {
+            // The last blocks see the most positions: first, so that threads end together.
             pool.run(items, 1, |thread, range| {
                 // SAFETY: a thread has its own scratch.
-                let scratch = unsafe { threads.part(thread, shape.scratch()) };
+                let scratch = unsafe { threads.part(thread, most.scratch()) };
                 for item in range {
-                    // SAFETY: each item is given out once.
-                    self.item(shape, item, scratch, unsafe { out.part(item, width) });
+                    let item = items - 1 - item;
+                    self.item(&blocks[item / heads], item % heads, scratch, &out);
                 }
             });
             return;
         }
-        grow(&mut scratch.partials, items * most_chunks * shape.result());
+        grow(&mut scratch.partials, items * most_chunks * most.result());
         let partials = Disjoint::new(&mut scratch.partials);
         pool.run(items * most_chunks, 1, |thread, range| {
             // SAFETY: a thread has its own scratch.
-            let scratch = unsafe { threads.part(thread, shape.scratch()) };
+            let scratch = unsafe { threads.part(thread, most.scratch()) };
             for unit in range {
                 let (item, index) = (unit / most_chunks, unit % most_chunks);
-                if index < chunks_of(&self.rows[item / heads]) {
-                    // SAFETY: each unit is given out once.
-                    self.partial(shape, item, index, scratch, unsafe { partials.part(unit, shape.result()) });
-                }
+                // SAFETY: each unit is given out once.
+                let partial = unsafe { partials.part(unit, most.result()) };
+                self.partial(&blocks[item / heads], item % heads, index, scratch, partial);
             }
         });
+        // SAFETY: the threads are done; this is the only user of the scratch.
+        let merged = unsafe { threads.part(0, most.scratch()) };
         for item in 0..items {
-            // SAFETY: the threads are done; this is the only user of its scratch, the partial results and the output.
-            let (scratch, out) = unsafe { (threads.part(0, shape.result()), out.part(item, width)) };
-            start(shape, scratch);
-            for index in 0..chunks_of(&self.rows[item / heads]) {
+            let block = &blocks[item / heads];
+            let shape = self.shape(block);
+            start(shape, merged);
+            for index in 0..most_chunks {
                 // SAFETY: as above.
-                merge(shape, scratch, unsafe { partials.part(item * most_chunks + index, shape.result()) });
+                let partial = unsafe { partials.part(item * most_chunks + index, most.result()) };
+                self.merge(block, index, merged, partial);
             }
-            finish(shape, scratch, out);
+            self.finish(block, item % heads, merged, &out);
         }
     }
 
-    /// One row and one KV head: all chunks, one after the other.
-    fn item(&self, shape: Shape, item: usize, scratch: &mut [f32], out: &mut [f32]) {
-        let (scratch, results) = scratch.split_at_mut(shape.scratch() - 2 * shape.result());
-        let (partial, merged) = results.split_at_mut(shape.result());
+    fn shape(&self, block: &Block) -> Shape {
+        Shape { queries: block.len() * self.group, head_dim: self.arena.shape().head_dim }
+    }
+
+    /// The rows of a block that see chunk `index`: its last ones.
+    fn rows_in(&self, block: &Block, index: usize) -> Block {
+        let unseen = block.clone().take_while(|&row| chunks_of(&self.rows[row]) <= index).count();
+        block.start + unseen..block.end
+    }
+
+    /// One block and one KV head: all chunks, one after the other.
+    fn item(&self, block: &Block, kv_head: usize, scratch: &mut [f32], out: &Disjoint<'_, f32>) {
+        let shape = self.shape(block);
+        let (merged, scratch) = scratch.split_at_mut(shape.result());
+        let (partial, scratch) = scratch.split_at_mut(shape.result());
         start(shape, merged);
-        for index in 0..chunks_of(&self.rows[item / self.arena.shape().n_kv_heads]) {
-            self.partial(shape, item, index, scratch, partial);
-            merge(shape, merged, partial);
+        for index in 0..chunks_of(&self.rows[block.end - 1]) {
+            self.partial(block, kv_head, index, scratch, partial);
+            self.merge(block, index, merged, partial);
         }
-        finish(shape, merged, out);
+        self.finish(block, kv_head, merged, out);
     }
 
-    /// One chunk of one row and one KV head.
-    fn partial(&self, shape: Shape, item: usize, index: usize, scratch: &mut [f32], result: &mut [f32]) {
-        let (row, kv_head) = (item / self.arena.shape().n_kv_heads, item % self.arena.shape().n_kv_heads);
-        let at = &self.rows[row];
+    /// One chunk of the rows of a block that see it.
+    fn partial(&self, block: &Block, kv_head: usize, index: usize, scratch: &mut [f32], result: &mut [f32]) {
+        let rows = self.rows_in(block, index);
+        let Some(last) = rows.clone().next_back().map(|row| &self.rows[row]) else { return };
+        let shape = self.shape(&rows);
         let first_page = index * CHUNK_PAGES;
-        let positions = (at.position as usize + 1 - first_page * PAGE_POSITIONS).min(CHUNK_POSITIONS);
-        let n_pages = positions.div_ceil(PAGE_POSITIONS);
+        let first_position = first_page * PAGE_POSITIONS;
+        let seen = |row: usize| (self.rows[row].position as usize + 1 - first_position).min(CHUNK_POSITIONS);
+        let n_pages = seen(rows.end - 1).div_ceil(PAGE_POSITIONS);
         let (mut keys, mut values) = ([0; CHUNK_PAGES], [0; CHUNK_PAGES]);
-        for (i, &page) in at.pages[first_page..first_page + n_pages].iter().enumerate() {
+        for (i, &page) in last.pages[first_page..first_page + n_pages].iter().enumerate() {
             keys[i] = self.arena.head_at(self.layer, Part::Keys, page, kv_head);
             values[i] = self.arena.head_at(self.layer, Part::Values, page, kv_head);
         }
-        let width = shape.group * shape.head_dim;
-        let (q, rest) = scratch.split_at_mut(width);
+        let width = self.group * shape.head_dim;
+        let (q, rest) = scratch.split_at_mut(shape.queries * shape.head_dim);
+        let (scores, rest) = rest.split_at_mut(shape.queries * CHUNK_POSITIONS);
         let scale = 1.0 / (shape.head_dim as f32).sqrt();
-        for (scaled, &q) in q.iter_mut().zip(&self.q[item * width..(item + 1) * width]) {
-            *scaled = q * scale;
+        let mut positions = [0; MAX_QUERIES];
+        for (i, row) in rows.clone().enumerate() {
+            let at = (row * self.arena.shape().n_kv_heads + kv_head) * width;
+            for (scaled, &q) in q[i * width..(i + 1) * width].iter_mut().zip(&self.q[at..at + width]) {
+                *scaled = q * scale;
+            }
+            positions[i * self.group..(i + 1) * self.group].fill(seen(row));
         }
-        let (out, rest_of_result) = result.split_at_mut(shape.group * out_stride(shape.head_dim));
-        let (max, sum) = rest_of_result.split_at_mut(shape.group);
-        // A group is a handful of heads; the array bounds it without an allocation.
-        let mut each = [0; MAX_GROUP_HEADS];
-        each[..shape.group].fill(positions);
+        let (out, max, sum) = shape.split(result);
         chunk(
             self.isa,
             &mut Chunk {
@@ -145,19 +203,55 @@ impl Attention<'_> {
                 values: &values[..n_pages],
                 int8: self.arena.int8(),
                 head_dim: shape.head_dim,
-                positions: &each[..shape.group],
+                positions: &positions[..shape.queries],
                 q,
-                scores: &mut rest[..shape.group * n_pages * PAGE_POSITIONS],
+                scores,
+                page: &mut rest[..page_elements(shape.head_dim)],
                 out,
                 max,
                 sum,
             },
         );
     }
-}
 
-/// Query heads that may share a KV head.
-const MAX_GROUP_HEADS: usize = 256;
+    /// Adds the partial softmax of chunk `index` to `merged`, both rescaled to the larger maximum.
+    fn merge(&self, block: &Block, index: usize, merged: &mut [f32], partial: &mut [f32]) {
+        let rows = self.rows_in(block, index);
+        let first = (rows.start - block.start) * self.group;
+        let stride = out_stride(self.arena.shape().head_dim);
+        let (values, max, sum) = self.shape(block).split(merged);
+        let (new_values, new_max, new_sum) = self.shape(&rows).split(partial);
+        let (values, max, sum) = (&mut values[first * stride..], &mut max[first..], &mut sum[first..]);
+        for (query, (values, new_values)) in
+            values.chunks_exact_mut(stride).zip(new_values.chunks_exact(stride)).enumerate()
+        {
+            let larger = max[query].max(new_max[query]);
+            let (old, new) = ((max[query] - larger).exp(), (new_max[query] - larger).exp());
+            max[query] = larger;
+            sum[query] = sum[query] * old + new_sum[query] * new;
+            for (value, new_value) in values.iter_mut().zip(new_values) {
+                *value = *value * old + new_value * new;
+            }
+        }
+    }
+
+    fn finish(&self, block: &Block, kv_head: usize, merged: &mut [f32], out: &Disjoint<'_, f32>) {
+        let shape = self.shape(block);
+        let (values, _, sum) = shape.split(merged);
+        let width = self.group * shape.head_dim;
+        for (i, row) in block.clone().enumerate() {
+            // SAFETY: each row and KV head belongs to one item, and an item to one thread.
+            let out = unsafe { out.part(row * self.arena.shape().n_kv_heads + kv_head, width) };
+            for (head, out) in out.chunks_exact_mut(shape.head_dim).enumerate() {
+                let query = i * self.group + head;
+                let inverse = 1.0 / sum[query];
+                for (out, value) in out.iter_mut().zip(&values[query * out_stride(shape.head_dim)..]) {
+                    *out = value * inverse;
+                }
+            }
+        }
+    }
+}
 
 fn grow(buffer: &mut Vec<f32>, len: usize) {
     if buffer.len() < len {
@@ -166,35 +260,8 @@ fn grow(buffer: &mut Vec<f32>, len: usize) {
 }
 
 fn start(shape: Shape, merged: &mut [f32]) {
-    merged[..shape.result()].fill(0.0);
-    let max_at = shape.group * out_stride(shape.head_dim);
-    merged[max_at..max_at + shape.group].fill(f32::NEG_INFINITY);
-}
-
-/// Adds a partial softmax to `merged`, both rescaled to the larger maximum.
-fn merge(shape: Shape, merged: &mut [f32], partial: &[f32]) {
-    let stride = out_stride(shape.head_dim);
-    let max_at = shape.group * stride;
-    let sum_at = max_at + shape.group;
-    for head in 0..shape.group {
-        let max = merged[max_at + head].max(partial[max_at + head]);
-        let (old, new) = ((merged[max_at + head] - max).exp(), (partial[max_at + head] - max).exp());
-        merged[max_at + head] = max;
-        merged[sum_at + head] = merged[sum_at + head] * old + partial[sum_at + head] * new;
-        let span = head * stride..head * stride + shape.head_dim;
-        for (merged, partial) in merged[span.clone()].iter_mut().zip(&partial[span]) {
-            *merged = *merged * old + partial * new;
-        }
-    }
-}
-
-fn finish(shape: Shape, merged: &[f32], out: &mut [f32]) {
-    let stride = out_stride(shape.head_dim);
-    let sum_at = shape.group * (stride + 1);
-    for (head, out) in out.chunks_exact_mut(shape.head_dim).enumerate() {
-        let inverse = 1.0 / merged[sum_at + head];
-        for (out, merged) in out.iter_mut().zip(&merged[head * stride..]) {
-            *out = merged * inverse;
-        }
-    }
+    let (values, max, sum) = shape.split(merged);
+    values.fill(0.0);
+    max.fill(f32::NEG_INFINITY);
+    sum.fill(0.0);
 }

@@ -61,12 +61,12 @@ pub(super) struct Bytes {
 }
 
 impl Bytes {
-    /// A mapping of its own in ordinary pages, committed page by page as it is touched.
+    /// A mapping of its own, committed huge page by huge page as it is touched.
     ///
     /// # Errors
     /// [`LaneError::OutOfMemory`] naming `what`.
     pub(super) fn lazy(len: usize, what: &str) -> Result<Self, LaneError> {
-        Ok(Self { slab: Arc::new(map(len, what)?.into()), start: 0, len })
+        Ok(Self { slab: Arc::new(huge(len, what)?), start: 0, len })
     }
 }
 

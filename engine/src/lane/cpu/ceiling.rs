@@ -26,7 +26,7 @@ pub struct ReadSpeed {
 /// # Errors
 /// The buffer or the threads could not be had.
 pub fn measure(threads: usize, bytes: usize, time: Duration) -> Result<[ReadSpeed; 4], LaneError> {
-    let threads = if threads == 0 { super::threads::physical_cores() } else { threads };
+    let threads = if threads == 0 { super::cores::physical_cores() } else { threads };
     let pool = Pool::new(threads)?;
     let mut buffer = Slabs::default().take(bytes, "read ceiling buffer")?;
     // Untouched pages would all be the same page of zeros.

@@ -5,10 +5,11 @@
 
 use half::f16;
 use onebit_kernels::cpu::attention::{SLACK_BYTES, head_bytes};
+use onebit_kernels::cpu::{Isa, elements};
 
 use super::bytes::Bytes;
 use super::threads::{Disjoint, Pool};
-use crate::lane::activation::{f16_from_f32, quantize_kv_head};
+use crate::lane::activation::quantize_kv_head;
 use crate::lane::{KvDtype, KvShape, LaneError, PAGE_POSITIONS, Row};
 
 /// Positions below which storing is not worth waking threads.
@@ -81,7 +82,15 @@ impl Arena {
     }
 
     /// Stores K and V `[rows, n_kv_heads * head_dim]` at their positions.
-    pub(super) fn append(&mut self, pool: &Pool, layer: usize, rows: &[Row<'_>], k: &[f32], v: &[f32]) {
+    pub(super) fn append(
+        &mut self,
+        isa: Isa,
+        pool: &Pool,
+        layer: usize,
+        rows: &[Row<'_>],
+        k: &[f32],
+        v: &[f32],
+    ) {
         let places = self.places;
         let KvShape { n_kv_heads, head_dim, .. } = places.shape;
         let width = n_kv_heads * head_dim;
@@ -90,24 +99,18 @@ impl Arena {
             "KV heads fill their buffers"
         );
         let bytes = Disjoint::new(&mut self.bytes[..]);
-        let grain = if rows.len() < PARALLEL_ROWS { n_kv_heads } else { 1 };
-        pool.run(n_kv_heads, grain, |_, range| {
-            for head in range {
+        let grain = if rows.len() < PARALLEL_ROWS { 2 * n_kv_heads } else { 1 };
+        pool.run(2 * n_kv_heads, grain, |_, range| {
+            for unit in range {
+                let (head, (part, x)) = (unit / 2, [(Part::Keys, k), (Part::Values, v)][unit % 2]);
                 for (r, row) in rows.iter().enumerate() {
                     let (index, offset) =
                         (row.position as usize / PAGE_POSITIONS, row.position as usize % PAGE_POSITIONS);
-                    for (part, x) in [(Part::Keys, k), (Part::Values, v)] {
-                        let start = places.head_at(layer, part, row.pages[index], head);
-                        // SAFETY: each head is stored by one thread, and heads do not overlap.
-                        let page = unsafe { bytes.slice(start..start + places.head_bytes) };
-                        store(
-                            page,
-                            part,
-                            places.int8(),
-                            offset,
-                            &x[r * width + head * head_dim..][..head_dim],
-                        );
-                    }
+                    let start = places.head_at(layer, part, row.pages[index], head);
+                    // SAFETY: the keys and the values of a head are stored by one thread each, and do not overlap.
+                    let page = unsafe { bytes.slice(start..start + places.head_bytes) };
+                    let x = &x[r * width + head * head_dim..][..head_dim];
+                    store(isa, page, part, places.int8(), offset, x);
                 }
             }
         });
@@ -137,7 +140,7 @@ impl Arena {
 }
 
 /// Stores one head of one position: keys as a column, values as a row.
-fn store(page: &mut [u8], part: Part, int8: bool, offset: usize, x: &[f32]) {
+fn store(isa: Isa, page: &mut [u8], part: Part, int8: bool, offset: usize, x: &[f32]) {
     let (first, step) = match part {
         Part::Keys => (offset, PAGE_POSITIONS),
         Part::Values => (offset * x.len(), 1),
@@ -152,9 +155,16 @@ fn store(page: &mut [u8], part: Part, int8: bool, offset: usize, x: &[f32]) {
         let at = x.len() * PAGE_POSITIONS + 2 * offset;
         page[at..at + 2].copy_from_slice(&scale.to_le_bytes());
     } else {
-        for (i, &x) in x.iter().enumerate() {
+        let mut halves = [0; 2 * MAX_HEAD_DIM];
+        let halves = &mut halves[..2 * x.len()];
+        elements::halves(isa, x, halves);
+        if part == Part::Values {
+            page[2 * first..2 * (first + x.len())].copy_from_slice(halves);
+            return;
+        }
+        for (i, half) in halves.as_chunks::<2>().0.iter().enumerate() {
             let at = 2 * (first + i * step);
-            page[at..at + 2].copy_from_slice(&f16_from_f32(x).to_le_bytes());
+            page[at..at + 2].copy_from_slice(half);
         }
     }
 }

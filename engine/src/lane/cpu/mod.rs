@@ -8,6 +8,7 @@ pub mod ceiling;
 
 mod attend;
 mod bytes;
+mod cores;
 mod kv;
 mod project;
 mod rotary;
@@ -74,7 +75,7 @@ impl CpuLane {
     /// # Errors
     /// Threads could not be started.
     pub fn open_with(threads: usize, isa: Isa) -> Result<Self, LaneError> {
-        let threads = if threads == 0 { threads::physical_cores() } else { threads };
+        let threads = if threads == 0 { cores::physical_cores() } else { threads };
         let pool = Pool::new(threads)?;
         let (name, notice) = match isa.name() {
             "avx512-amx" => ("cpu-avx512-amx", None),
@@ -318,9 +319,9 @@ impl Lane for CpuLane {
         let table = self.ropes.get(op.table.0);
         let x = self.buffers.get_mut(op.x.0);
         assert_eq!(x.width, op.n_heads * op.head_dim, "heads fill their buffer");
-        let (width, rows) = (x.width, op.rows.len());
+        let (isa, width, rows) = (self.isa, x.width, op.rows.len());
         self.pool.run_chunks(&mut x.values[..rows * width], width, Self::grain(rows), |_, row, x| {
-            table.rotate(op.rows[row].position as usize, op.head_dim, x);
+            table.rotate(isa, op.rows[row].position as usize, op.head_dim, x);
         });
         Ok(())
     }
@@ -328,7 +329,7 @@ impl Lane for CpuLane {
     fn kv_append(&mut self, op: KvAppend<'_>) -> Result<(), LaneError> {
         let arena = self.arenas.get_mut(op.kv.0);
         let (k, v) = (self.buffers.get(op.k.0), self.buffers.get(op.v.0));
-        arena.append(&self.pool, op.layer, op.rows, &k.values, &v.values);
+        arena.append(self.isa, &self.pool, op.layer, op.rows, &k.values, &v.values);
         Ok(())
     }
 

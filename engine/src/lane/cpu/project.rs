@@ -1,12 +1,15 @@
 //! Matrix products: which rounding of the input each matrix needs, how output rows are shared among threads, and how sums become
 //! f32 outputs. A unit of work is four groups of sixteen output rows: for one token they lie far apart, so that a thread reads
-//! four streams. From [`PANEL_TOKENS`] on a unit is the neighbours that share a panel of expanded weights.
+//! four streams; for one token and the Q formats it is one or two groups. From [`PANEL_TOKENS`] on a unit is the neighbours that share a panel
+//! of expanded weights.
 
 #![expect(unsafe_code, reason = "threads write disjoint columns of the outputs")]
 
+mod panels;
+
 use onebit_kernels::cpu::panel;
 use onebit_kernels::cpu::ternary::BLOCK_COLS;
-use onebit_kernels::cpu::{GROUP_ROWS, Isa, MAX_GROUPS, Outputs, blocks, dense, ternary};
+use onebit_kernels::cpu::{GROUP_ROWS, Isa, MAX_GROUPS, blocks, dense, ternary};
 
 use super::rounded::{Rounded, Rounding};
 use super::screen::Activations;
@@ -23,6 +26,8 @@ const UNIT_ROWS: usize = MAX_GROUPS * GROUP_ROWS;
 const PANEL_TOKENS: usize = 9;
 /// Weight bytes worth a hand-over between threads.
 const GRAIN_BYTES: usize = 32 << 10;
+/// Rows of rounded activations above this length (two planes) lose their place in a cache of 32 KB to a group of 4-bit weights.
+const LONG_ROW_COLS: usize = 2048;
 /// Matrices of one parallel pass.
 pub(super) const MAX_MATRICES: usize = 8;
 
@@ -33,19 +38,6 @@ pub(super) struct Matrix<'a> {
     pub(super) out: Disjoint<'a, f32>,
     pub(super) scale: f32,
     pub(super) accumulate: bool,
-}
-
-impl Matrix<'_> {
-    /// The output as panels write it.
-    ///
-    /// # Safety
-    /// While the result is in use, no other thread uses the columns of the same groups.
-    unsafe fn outputs(&self) -> Outputs<'_> {
-        // SAFETY: the elements are those of `out`, which lives as long; the rest is the caller's promise.
-        unsafe {
-            Outputs::new(self.out.as_mut_ptr(), self.out.len(), self.weight.rows, self.scale, self.accumulate)
-        }
-    }
 }
 
 /// The input in the forms that matrices may need.
@@ -209,109 +201,14 @@ impl Product<'_> {
         weight.groups().div_ceil(self.unit_groups(weight))
     }
 
-    /// Groups of a unit.
+    /// Groups of a unit: those of a panel; for one token of a Q format, whose groups are read best one after the other, as few as
+    /// keep the activations in the first-level cache beside the weights that run through it.
     fn unit_groups(&self, weight: &Weight) -> usize {
         match weight.layout {
             Layout::Ternary(_) if self.uses_panels(weight) => panel::PANEL_GROUPS,
             Layout::Blocks(_) if self.uses_panels(weight) => blocks::panel::PANEL_GROUPS,
+            Layout::Blocks(_) if self.tokens == 1 => 1 + usize::from(self.cols > LONG_ROW_COLS),
             _ => MAX_GROUPS,
-        }
-    }
-
-    /// All tokens against the groups of a panel.
-    fn panel_unit(&self, matrix: &Matrix<'_>, unit: usize, memory: &mut panel::Memory) {
-        let most = self.unit_groups(matrix.weight);
-        let first_group = unit * most;
-        let groups = most.min(matrix.weight.groups() - first_group);
-        // SAFETY: each group of a matrix belongs to one unit, and a unit to one thread.
-        let out = unsafe { matrix.outputs() };
-        match &matrix.weight.layout {
-            Layout::Ternary(weights) => self.ternary_panel(weights, first_group, groups, memory, &out),
-            Layout::Blocks(weights) => {
-                let x = self.inputs.get(Rounding::By32);
-                blocks::panel::multiply(
-                    self.isa,
-                    &mut blocks::panel::Product {
-                        weights: &weights.weights,
-                        format: weights.format,
-                        steps: weights.steps,
-                        first_group,
-                        groups,
-                        x: &x.words,
-                        x_scales: &x.scales,
-                        x_sums: &x.sums,
-                        tokens: self.tokens,
-                        memory,
-                        out: &out,
-                    },
-                );
-            }
-            Layout::Dense(_) | Layout::Vector(_) => unreachable!("floats have no panels"),
-        }
-    }
-
-    fn ternary_panel(
-        &self,
-        weights: &Ternary,
-        first_group: usize,
-        groups: usize,
-        memory: &mut panel::Memory,
-        out: &Outputs<'_>,
-    ) {
-        let matrix = weights.matrix();
-        let cols = matrix.k_blocks * BLOCK_COLS;
-        let group_bytes = panel::padded(cols) * GROUP_ROWS;
-        let codes = memory.bytes(groups * group_bytes);
-        for (i, group) in codes.chunks_exact_mut(group_bytes).enumerate() {
-            let (out, padding) = group.split_at_mut(cols * GROUP_ROWS);
-            padding.fill(0);
-            ternary::expand(
-                self.isa,
-                &mut ternary::Panel { matrix, group: first_group + i, columns: 0..cols, out },
-            );
-        }
-        let (row_scales, block_scales) = match &weights.scales {
-            Scales::Rows(scales) => (&scales[..], &[][..]),
-            Scales::Blocks(scales) => (&[][..], &scales[..]),
-        };
-        let rounding = ternary_rounding(weights, self.activation);
-        let x = self.inputs.get(rounding);
-        let (panel, tokens) = (&*codes, self.tokens);
-        if rounding == Rounding::Row {
-            panel::exact(
-                self.isa,
-                &mut panel::Exact {
-                    panel,
-                    cols,
-                    first_group,
-                    groups,
-                    row_scales,
-                    x: &x.q,
-                    stride: x.stride,
-                    x_scales: &x.scales,
-                    x_sums: &x.sums,
-                    tokens,
-                    out,
-                },
-            );
-        } else {
-            panel::scaled(
-                self.isa,
-                &mut panel::Scaled {
-                    panel,
-                    cols,
-                    first_group,
-                    groups,
-                    row_scales,
-                    block_scales,
-                    x: &x.q,
-                    stride: x.stride,
-                    x_scales: &x.scales,
-                    x_sums: &x.sums,
-                    tokens,
-                    out,
-                },
-            );
         }
     }
 
@@ -319,7 +216,7 @@ impl Product<'_> {
         let (groups, units) = (matrix.weight.groups(), self.units(matrix.weight));
         let mut chosen = [0; MAX_GROUPS];
         let mut n = 0;
-        for stream in 0..MAX_GROUPS {
+        for stream in 0..self.unit_groups(matrix.weight) {
             let group = if self.tokens == 1 { unit + stream * units } else { unit * MAX_GROUPS + stream };
             if group < groups {
                 chosen[n] = group;

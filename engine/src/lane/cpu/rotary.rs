@@ -1,5 +1,7 @@
 //! Rotary tables: cosines and sines in f32, computed in f64, one line a position.
 
+use onebit_kernels::cpu::{Isa, elements};
+
 use crate::lane::memory::zeroed;
 use crate::lane::{LaneError, RopeTable};
 use crate::model::RopePairing;
@@ -31,30 +33,15 @@ impl Rotary {
     }
 
     /// Rotates the heads of one row in place.
-    pub(super) fn rotate(&self, position: usize, head_dim: usize, row: &mut [f32]) {
+    pub(super) fn rotate(&self, isa: Isa, position: usize, head_dim: usize, row: &mut [f32]) {
         assert!(position < self.positions, "position {position} of a rotary table of {}", self.positions);
         let half = self.pairs * self.positions;
         let cosines = &self.values[position * self.pairs..][..self.pairs];
         let sines = &self.values[half + position * self.pairs..][..self.pairs];
-        for head in row.chunks_exact_mut(head_dim) {
-            let turned = &mut head[..2 * self.pairs];
-            match self.pairing {
-                RopePairing::Interleaved => {
-                    for ((pair, cos), sin) in turned.as_chunks_mut::<2>().0.iter_mut().zip(cosines).zip(sines)
-                    {
-                        let [x, y] = *pair;
-                        *pair = [x * cos - y * sin, x * sin + y * cos];
-                    }
-                }
-                RopePairing::SplitHalf => {
-                    let (low, high) = turned.split_at_mut(self.pairs);
-                    for (((a, b), cos), sin) in low.iter_mut().zip(high).zip(cosines).zip(sines) {
-                        let (x, y) = (*a, *b);
-                        *a = x * cos - y * sin;
-                        *b = x * sin + y * cos;
-                    }
-                }
-            }
-        }
+        let interleaved = match self.pairing {
+            RopePairing::Interleaved => true,
+            RopePairing::SplitHalf => false,
+        };
+        elements::rotate(isa, &mut elements::Rotation { row, head_dim, cosines, sines, interleaved });
     }
 }

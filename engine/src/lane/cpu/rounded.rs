@@ -45,6 +45,8 @@ pub(super) struct Rounded {
     pub(super) sums: Vec<i32>,
     /// Sums of a row.
     pub(super) sums_per_row: usize,
+    /// Sum times scale of each block, `[rows, scales_per_row]`, beside the words.
+    pub(super) block_sums: Vec<f32>,
 }
 
 impl Rounded {
@@ -58,6 +60,7 @@ impl Rounded {
             scales_per_row: 0,
             sums: Vec::new(),
             sums_per_row: 0,
+            block_sums: Vec::new(),
         }
     }
 
@@ -86,45 +89,66 @@ impl Rounded {
             Rounding::RowBy64 | Rounding::By64 => (cols.div_ceil(X_SCALE_COLS), cols.div_ceil(X_SCALE_COLS)),
             Rounding::By32 => (cols / planes::SCALE_COLS, cols / planes::SUM_COLS),
         };
-        let n_planes = if rounding == Rounding::By32 { PLANES } else { 1 };
-        let words = many && rounding == Rounding::By32;
-        let (row_q, row_words) = if words { (0, self.stride) } else { (n_planes * self.stride, 0) };
+        if many && rounding == Rounding::By32 {
+            self.fill_words(isa, pool, rows, cols, row);
+            return;
+        }
+        let row_q = if rounding == Rounding::By32 { PLANES * self.stride } else { self.stride };
         let (n_scales, n_sums) = (self.scales_per_row, self.sums_per_row);
         // Panels are read to their padding.
         grow(&mut self.q, rows * row_q + PAD_COLS);
-        grow(&mut self.words, rows * row_words);
         grow(&mut self.scales, rows * n_scales);
         grow(&mut self.sums, rows * n_sums);
         let q = Disjoint::new(&mut self.q);
-        let words = Disjoint::new(&mut self.words);
         let scales = Disjoint::new(&mut self.scales);
         let sums = Disjoint::new(&mut self.sums);
-        let grain = if rows < PARALLEL_ROWS { rows } else { 4 };
-        pool.run(rows, grain, |_, range| {
+        pool.run(rows, grain(rows), |_, range| {
             for r in range {
                 // SAFETY: each row is given out once, and rows do not overlap.
-                let (q, words, scales, sums) = unsafe {
-                    (
-                        q.part(r, row_q),
-                        words.part(r, row_words),
-                        scales.part(r, n_scales),
-                        sums.part(r, n_sums),
-                    )
-                };
+                let (q, scales, sums) =
+                    unsafe { (q.part(r, row_q), scales.part(r, n_scales), sums.part(r, n_sums)) };
                 if rounding == Rounding::By32 {
-                    let to = if many {
-                        To::Words(words)
-                    } else {
-                        let (high, low) = q.split_at_mut(row_q / PLANES);
-                        To::Planes(high, low)
-                    };
-                    planes::round(isa, &mut planes::Row { x: row(r), to, scales, sums });
+                    let (high, low) = q.split_at_mut(row_q / PLANES);
+                    let to = To::Planes { high, low, sums };
+                    planes::round(isa, &mut planes::Row { x: row(r), to, scales });
                 } else {
                     round_row(isa, rounding, row(r), q, scales, sums);
                 }
             }
         });
     }
+
+    /// [`Rounding::By32`] as words.
+    fn fill_words<'x>(
+        &mut self,
+        isa: Isa,
+        pool: &Pool,
+        rows: usize,
+        cols: usize,
+        row: impl Fn(usize) -> &'x [f32] + Sync,
+    ) {
+        let blocks = self.scales_per_row;
+        grow(&mut self.words, rows * cols);
+        grow(&mut self.scales, rows * blocks);
+        grow(&mut self.block_sums, rows * blocks);
+        let words = Disjoint::new(&mut self.words);
+        let scales = Disjoint::new(&mut self.scales);
+        let sums = Disjoint::new(&mut self.block_sums);
+        pool.run(rows, grain(rows), |_, range| {
+            for r in range {
+                // SAFETY: each row is given out once, and rows do not overlap.
+                let (words, scales, sums) =
+                    unsafe { (words.part(r, cols), scales.part(r, blocks), sums.part(r, blocks)) };
+                let to = To::Words { words, sums };
+                planes::round(isa, &mut planes::Row { x: row(r), to, scales });
+            }
+        });
+    }
+}
+
+/// Rows worth a hand-over between threads.
+fn grain(rows: usize) -> usize {
+    if rows < PARALLEL_ROWS { rows } else { 4 }
 }
 
 fn grow<T: Clone + Default>(buffer: &mut Vec<T>, len: usize) {

@@ -7,11 +7,13 @@
 //! rounding of both float sums              <= (2 n + 64) 2^-24 |x| (|w| + |w - v|)
 //! ```
 //!
-//! A row whose coarse logit plus this bound stays below the k-th largest of coarse logit minus bound is not among the k largest.
-//! At 4 or 6 bits the same bound keeps most rows of a real vocabulary (measured on SmolLM2), so the copy has 8.
+//! The second line holds for any order of at most `n` roundings a sum. A row whose coarse logit plus this bound stays below the k-th
+//! largest of coarse logit minus bound is not among the k largest. At 4 or 6 bits the same bound keeps most rows of a real
+//! vocabulary (measured on SmolLM2, `engine/docs/speed.md`), so the copy has 8.
 
 use std::sync::{Mutex, PoisonError};
 
+use half::f16;
 use onebit_kernels::cpu::GROUP_ROWS;
 
 use super::bytes::Slabs;
@@ -24,6 +26,8 @@ use crate::quant::legacy;
 
 /// The share of a head's groups beyond which computing all of them is as fast.
 const MOST_GROUPS: usize = 8;
+/// Bytes of a block of Q8_0.
+const BLOCK_BYTES: usize = 34;
 /// Covers that norms and bounds are themselves rounded.
 const SLACK: f64 = 1.0 + 1e-5;
 
@@ -130,18 +134,28 @@ impl Bounds<'_> {
     }
 }
 
-/// Packs one row as Q8_0 into `packed` and returns `|w - v|` and `|w| + |w - v|`, rounded up.
+/// Packs one row as Q8_0 into `packed` and returns `|w - v|` and `|w| + |w - v|`, rounded up. The norms are those of the codes that
+/// were chosen, so their rounding (to even, by a sum that vectors can do) is free.
 fn pack_row(head: &Weight, row: usize, packed: &mut [u8]) -> (f32, f32) {
-    let mut exact = vec![0.0; head.cols];
+    /// 1.5 * 2^23: adding it leaves no fraction.
+    const WHOLE: f32 = 12_582_912.0;
+    let mut exact = vec![0.0f32; head.cols];
     head.read_row(row, &mut exact);
-    let mut bytes = Vec::with_capacity(packed.len());
-    legacy::pack_q8_0(&exact, &mut bytes);
-    packed.copy_from_slice(&bytes);
-    let mut coarse = vec![0.0; head.cols];
-    legacy::unpack_q8_0(&bytes, &mut coarse);
-    let square = |x: f64| x * x;
-    let error = exact.iter().zip(&coarse).map(|(&w, &v)| square(f64::from(w) - f64::from(v))).sum::<f64>();
-    let norm = exact.iter().map(|&w| square(f64::from(w))).sum::<f64>();
+    let (mut error, mut norm) = (0.0f64, 0.0f64);
+    for (w, block) in exact.chunks(legacy::BLOCK_COLS).zip(packed.chunks_mut(BLOCK_BYTES)) {
+        let largest = w.iter().fold(0.0f32, |max, w| max.max(w.abs()));
+        let step = f16::from_f32(largest / 127.0);
+        block[..2].copy_from_slice(&step.to_le_bytes());
+        let step = step.to_f32();
+        let inverse = if step == 0.0 { 0.0 } else { 1.0 / step };
+        for (&w, code) in w.iter().zip(&mut block[2..]) {
+            let whole = (w * inverse).clamp(-127.0, 127.0) + WHOLE - WHOLE;
+            *code = (whole as i8).cast_unsigned();
+            let lost = f64::from(w) - f64::from(step * whole);
+            error += lost * lost;
+            norm += f64::from(w) * f64::from(w);
+        }
+    }
     let (error, norm) = (error.sqrt() * SLACK, norm.sqrt() * SLACK);
     // A part of a denormal is not lost to rounding.
     (error as f32 + f32::MIN_POSITIVE, (norm + error) as f32 + f32::MIN_POSITIVE)

@@ -2,8 +2,10 @@
 //! job computes.
 //!
 //! Every thread starts with a contiguous part of the units and steals from the ends of the others' parts when its own is done, so a
-//! thread that the system has put aside holds up at most one grain. A worker that has not noticed a job by the time it is done is
-//! not waited for. Waiting spins for [`SPIN`] and then parks, so an idle lane costs nothing.
+//! thread that the system has put aside holds up at most one grain, and grains become smaller towards the end. A worker that has
+//! not noticed a job by the time it is done is not waited for. Waiting spins for [`SPIN`] and then parks, so an idle lane costs nothing. A worker that others had to wait for
+//! because the system ran something else on its core is left out for a while: with fewer threads than cores nobody waits, and
+//! the other program has its core.
 
 #![expect(
     unsafe_code,
@@ -11,6 +13,7 @@
 )]
 
 use std::any::Any;
+use std::cell::{Cell, UnsafeCell};
 use std::marker::PhantomData;
 use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
@@ -25,45 +28,84 @@ use crate::lane::LaneError;
 /// than a scheduler's time slice.
 const SPIN: Duration = Duration::from_micros(40);
 
+/// A wait this long, and twice as long as the caller's own work, says that the system runs something else on a worker's core.
+const STALL: Duration = Duration::from_millis(1);
+/// How long such a worker is left out at first, and at most.
+const SHORTEST_ABSENCE: Duration = Duration::from_millis(10);
+const LONGEST_ABSENCE: Duration = Duration::from_millis(640);
+
 /// A job: called with the number of the thread and some of its units.
 type Job<'a> = dyn Fn(usize, Range<usize>) + Sync + 'a;
+
+/// What announces a job, on one cache line, so that a worker that waits for it has all of it with one transfer.
+#[repr(align(128))]
+struct Board {
+    /// Number of the job in the upper bits; bit 31: open to be joined; below: workers in it.
+    state: AtomicU64,
+    /// Written while no job is open and no worker in one; read by workers that have joined.
+    work: UnsafeCell<Work>,
+    stop: AtomicBool,
+}
+
+// SAFETY: `work` is written by the one caller of `run` before it opens a job, and read only by workers that joined that job;
+// opening and joining go through `state`, and `run` does not return before they left.
+unsafe impl Sync for Board {}
+// SAFETY: as above; the pointer in `work` is only followed by workers that have joined.
+unsafe impl Send for Board {}
+
+#[derive(Clone, Copy)]
+struct Work {
+    /// `None` before the first job.
+    job: Option<*const Job<'static>>,
+    grain: usize,
+}
 
 /// Units `start..end` of one thread, packed as `start << 32 | end`; on its own cache lines.
 #[repr(align(128))]
 struct Share(AtomicU64);
 
-/// Set by a thread before it parks, taken by whoever wakes it.
+struct Shared {
+    board: Board,
+    shares: Vec<Share>,
+    seats: Vec<Seat>,
+    /// Whom the last worker wakes; written by a caller before it parks.
+    caller: Mutex<Option<Thread>>,
+    panic: Mutex<Option<Box<dyn Any + Send>>>,
+    /// Whether `panic` holds one, so that jobs without a panic need not lock it.
+    panicked: AtomicBool,
+}
+
+/// What a thread shows the others.
 #[repr(align(128))]
 #[derive(Default)]
-struct Parked(AtomicBool);
-
-struct Shared {
-    /// Number of the job in the upper bits; bit 31: open to be joined; below: workers in it.
-    state: AtomicU64,
-    shares: Vec<Share>,
-    parked: Vec<Parked>,
-    job: Mutex<Option<Work>>,
-    panic: Mutex<Option<Box<dyn Any + Send>>>,
-    stop: AtomicBool,
+struct Seat {
+    /// Set by the thread before it parks, taken by whoever wakes it.
+    parked: AtomicBool,
+    /// Number of the job that a worker is in; 0 for none.
+    job: AtomicU64,
+    /// Whether a worker is to join no job for the time being.
+    away: AtomicBool,
 }
 
 const OPEN: u64 = 1 << 31;
 const COUNT: u64 = OPEN - 1;
 
-#[derive(Clone)]
-struct Work {
-    job: *const Job<'static>,
-    grain: usize,
-    caller: Thread,
-}
-
-// SAFETY: the job is only used by workers that have joined the job, and `Pool::run` does not return before they left.
-unsafe impl Send for Work {}
-
 /// See the module documentation.
 pub(super) struct Pool {
     shared: Arc<Shared>,
     workers: Vec<JoinHandle<()>>,
+    /// Of each worker. Cells also keep two threads from sharing a pool, and a job from running jobs of its own pool.
+    absences: Vec<Absence>,
+    /// Workers that are not away.
+    present: Cell<usize>,
+}
+
+/// When a worker that held up the others is asked again.
+#[derive(Default)]
+struct Absence {
+    until: Cell<Option<Instant>>,
+    /// How long it is or was.
+    length: Cell<Duration>,
 }
 
 impl Pool {
@@ -71,14 +113,23 @@ impl Pool {
     pub(super) fn new(threads: usize) -> Result<Self, LaneError> {
         let threads = threads.max(1);
         let shared = Arc::new(Shared {
-            state: AtomicU64::new(0),
+            board: Board {
+                state: AtomicU64::new(0),
+                work: UnsafeCell::new(Work { job: None, grain: 1 }),
+                stop: AtomicBool::new(false),
+            },
             shares: (0..threads).map(|_| Share(AtomicU64::new(0))).collect(),
-            parked: (0..threads).map(|_| Parked::default()).collect(),
-            job: Mutex::new(None),
+            seats: (0..threads).map(|_| Seat::default()).collect(),
+            caller: Mutex::new(None),
             panic: Mutex::new(None),
-            stop: AtomicBool::new(false),
+            panicked: AtomicBool::new(false),
         });
-        let mut pool = Self { shared, workers: Vec::with_capacity(threads - 1) };
+        let mut pool = Self {
+            shared,
+            workers: Vec::with_capacity(threads - 1),
+            absences: (1..threads).map(|_| Absence::default()).collect(),
+            present: Cell::new(threads - 1),
+        };
         for index in 1..threads {
             let shared = Arc::clone(&pool.shared);
             let worker = std::thread::Builder::new()
@@ -103,34 +154,97 @@ impl Pool {
     pub(super) fn run(&self, units: usize, grain: usize, job: impl Fn(usize, Range<usize>) + Sync) {
         let grain = grain.max(1);
         let shared = &*self.shared;
-        if self.workers.is_empty() || units <= grain {
+        if self.present.get() < self.workers.len() {
+            self.recall();
+        }
+        if self.present.get() == 0 || units <= grain {
             if units > 0 {
                 job(0, 0..units);
             }
             return;
         }
-        let threads = self.threads();
-        for (thread, share) in shared.shares.iter().enumerate() {
-            let (start, end) = (units * thread / threads, units * (thread + 1) / threads);
-            share.0.store(pack(start, end), Ordering::Relaxed);
-        }
+        let start = Instant::now();
+        self.deal(units);
         let job: &Job<'_> = &job;
         // SAFETY: only the lifetime changes; the state is closed and every worker has left before `job` goes out of scope.
         let pointer: *const Job<'static> = unsafe { std::mem::transmute(std::ptr::from_ref(job)) };
-        *lock(&shared.job) = Some(Work { job: pointer, grain, caller: std::thread::current() });
-        let number = (shared.state.load(Ordering::Relaxed) >> 32) + 1;
-        shared.state.store(number << 32 | OPEN, Ordering::SeqCst);
-        for (worker, parked) in self.workers.iter().zip(&shared.parked[1..]) {
-            if parked.0.swap(false, Ordering::SeqCst) {
+        // SAFETY: no job is open and every worker has left the last one, so nobody reads this.
+        unsafe { *shared.board.work.get() = Work { job: Some(pointer), grain } };
+        let state = &shared.board.state;
+        let number = (state.load(Ordering::Relaxed) >> 32) + 1;
+        state.store(number << 32 | OPEN, Ordering::SeqCst);
+        for (worker, seat) in self.workers.iter().zip(&shared.seats[1..]) {
+            // Looking first keeps the line of a worker that spins where it is.
+            let parked = seat.parked.load(Ordering::SeqCst) && !seat.away.load(Ordering::Relaxed);
+            if parked && seat.parked.swap(false, Ordering::SeqCst) {
                 worker.thread().unpark();
             }
         }
         let outcome = catch_unwind(AssertUnwindSafe(|| take_units(shared, 0, grain, job)));
-        shared.state.fetch_and(!OPEN, Ordering::SeqCst);
-        wait(&shared.parked[0].0, || shared.state.load(Ordering::SeqCst) & COUNT == 0);
-        *lock(&shared.job) = None;
-        if let Some(panic) = lock(&shared.panic).take().or(outcome.err()) {
+        let done = Instant::now();
+        if state.fetch_and(!OPEN, Ordering::SeqCst) & COUNT != 0 {
+            let all_left = || state.load(Ordering::SeqCst) & COUNT == 0;
+            if !spin(all_left) {
+                let late: Vec<usize> = self.late(number).collect();
+                *lock(&shared.caller) = Some(std::thread::current());
+                park(&shared.seats[0].parked, all_left);
+                if done.elapsed() > STALL.max(2 * (done - start)) {
+                    late.into_iter().for_each(|worker| self.send_away(worker));
+                }
+            }
+        }
+        let panic = match shared.panicked.swap(false, Ordering::SeqCst) {
+            true => lock(&shared.panic).take(),
+            false => None,
+        };
+        if let Some(panic) = panic.or(outcome.err()) {
             resume_unwind(panic);
+        }
+    }
+
+    /// Gives every thread that takes part an equal share of the units.
+    fn deal(&self, units: usize) {
+        let threads = self.present.get() + 1;
+        let mut seated = 0;
+        for (share, seat) in self.shared.shares.iter().zip(&self.shared.seats) {
+            let away = seat.away.load(Ordering::Relaxed);
+            let (start, end) = match away {
+                true => (0, 0),
+                false => (units * seated / threads, units * (seated + 1) / threads),
+            };
+            seated += usize::from(!away);
+            share.0.store(pack(start, end), Ordering::Relaxed);
+        }
+    }
+
+    /// Workers that are in job `number`.
+    fn late(&self, number: u64) -> impl Iterator<Item = usize> {
+        let seats = self.shared.seats[1..].iter().enumerate();
+        seats.filter(move |(_, seat)| seat.job.load(Ordering::SeqCst) == number).map(|(worker, _)| worker)
+    }
+
+    /// Leaves a worker out for a while, so that other programs have its core and nobody waits for it: twice as long as before when
+    /// that was not long ago.
+    fn send_away(&self, worker: usize) {
+        let (absence, now) = (&self.absences[worker], Instant::now());
+        let recent = absence.until.get().is_some_and(|until| now < until + LONGEST_ABSENCE);
+        let twice = (2 * absence.length.get()).min(LONGEST_ABSENCE);
+        absence.length.set(if recent { twice } else { SHORTEST_ABSENCE });
+        absence.until.set(Some(now + absence.length.get()));
+        let seat = &self.shared.seats[worker + 1];
+        if !seat.away.swap(true, Ordering::SeqCst) {
+            self.present.set(self.present.get() - 1);
+        }
+    }
+
+    /// Lets workers take part again whose time has come.
+    fn recall(&self) {
+        let now = Instant::now();
+        for (absence, seat) in self.absences.iter().zip(&self.shared.seats[1..]) {
+            let over = absence.until.get().is_some_and(|until| until <= now);
+            if over && seat.away.swap(false, Ordering::SeqCst) {
+                self.present.set(self.present.get() + 1);
+            }
         }
     }
 }
@@ -157,9 +271,9 @@ impl Pool {
 
 impl Drop for Pool {
     fn drop(&mut self) {
-        self.shared.stop.store(true, Ordering::SeqCst);
-        for (worker, parked) in self.workers.drain(..).zip(&self.shared.parked[1..]) {
-            parked.0.store(false, Ordering::SeqCst);
+        self.shared.board.stop.store(true, Ordering::SeqCst);
+        for (worker, seat) in self.workers.drain(..).zip(&self.shared.seats[1..]) {
+            seat.parked.store(false, Ordering::SeqCst);
             worker.thread().unpark();
             // A worker only ends early by a bug outside jobs, which `catch_unwind` covers; there is nobody left to tell.
             let _ = worker.join();
@@ -176,20 +290,24 @@ fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Spins, then parks, until `ready`.
-fn wait(parked: &AtomicBool, ready: impl Fn() -> bool) {
-    let start = Instant::now();
+/// Spins until `ready` or for [`SPIN`]; gives whether it is ready.
+fn spin(ready: impl Fn() -> bool) -> bool {
+    let mut start = None;
     loop {
         for _ in 0..32 {
             if ready() {
-                return;
+                return true;
             }
             std::hint::spin_loop();
         }
-        if start.elapsed() > SPIN {
-            break;
+        if start.get_or_insert_with(Instant::now).elapsed() > SPIN {
+            return false;
         }
     }
+}
+
+/// Parks until `ready`.
+fn park(parked: &AtomicBool, ready: impl Fn() -> bool) {
     loop {
         parked.store(true, Ordering::SeqCst);
         if ready() {
@@ -201,42 +319,55 @@ fn wait(parked: &AtomicBool, ready: impl Fn() -> bool) {
 }
 
 fn work(shared: &Shared, index: usize) {
+    let Board { state, work, stop } = &shared.board;
+    let seat = &shared.seats[index];
     let mut seen = 0;
     loop {
-        wait(&shared.parked[index].0, || {
-            shared.stop.load(Ordering::SeqCst) || shared.state.load(Ordering::SeqCst) >> 32 != seen
-        });
-        if shared.stop.load(Ordering::SeqCst) {
+        let news = || {
+            let job = || !seat.away.load(Ordering::SeqCst) && state.load(Ordering::SeqCst) >> 32 != seen;
+            stop.load(Ordering::SeqCst) || job()
+        };
+        if !spin(news) {
+            park(&seat.parked, news);
+        }
+        if stop.load(Ordering::SeqCst) {
             return;
         }
-        let state = shared.state.load(Ordering::SeqCst);
-        seen = state >> 32;
-        if !join(shared, state) {
+        let now = state.load(Ordering::SeqCst);
+        seen = now >> 32;
+        if !join(state, now) {
             continue;
         }
-        let Work { job, grain, caller } =
-            lock(&shared.job).clone().expect("invariant: a job is written down before it opens");
-        // SAFETY: this worker has joined the job, so `run` waits for it before the job's borrows end.
+        seat.job.store(seen, Ordering::SeqCst);
+        // SAFETY: this worker has joined the job, so its caller wrote the work before and does not change it until it left.
+        let Work { job, grain } = unsafe { *work.get() };
+        let job = job.expect("invariant: a job is written down before it opens");
+        // SAFETY: as above, `run` waits for this worker before the job's borrows end.
         let job = unsafe { &*job };
         let outcome = catch_unwind(AssertUnwindSafe(|| take_units(shared, index, grain, job)));
         if let Err(panic) = outcome {
             *lock(&shared.panic) = Some(panic);
+            shared.panicked.store(true, Ordering::SeqCst);
         }
-        let before = shared.state.fetch_sub(1, Ordering::SeqCst);
+        seat.job.store(0, Ordering::SeqCst);
+        let before = state.fetch_sub(1, Ordering::SeqCst);
         let last_of_closed = before & COUNT == 1 && before & OPEN == 0;
-        if last_of_closed && shared.parked[0].0.swap(false, Ordering::SeqCst) {
+        if last_of_closed
+            && shared.seats[0].parked.swap(false, Ordering::SeqCst)
+            && let Some(caller) = &*lock(&shared.caller)
+        {
             caller.unpark();
         }
     }
 }
 
-/// Enters the job that `state` shows, if it is still open.
-fn join(shared: &Shared, mut state: u64) -> bool {
-    let number = state >> 32;
-    while state & OPEN != 0 && state >> 32 == number {
-        match shared.state.compare_exchange_weak(state, state + 1, Ordering::SeqCst, Ordering::SeqCst) {
+/// Enters the job that `seen` shows, if it is still open.
+fn join(state: &AtomicU64, mut seen: u64) -> bool {
+    let number = seen >> 32;
+    while seen & OPEN != 0 && seen >> 32 == number {
+        match state.compare_exchange_weak(seen, seen + 1, Ordering::SeqCst, Ordering::SeqCst) {
             Ok(_) => return true,
-            Err(now) => state = now,
+            Err(now) => seen = now,
         }
     }
     false
@@ -262,7 +393,8 @@ fn take(share: &AtomicU64, grain: usize, front: bool) -> Option<Range<usize>> {
         if start >= end {
             return None;
         }
-        let n = grain.min(end - start);
+        // Smaller towards the end, so that whoever is last does not have much left.
+        let n = grain.min(((end - start) / 4).max(1));
         let (rest, taken) = if front {
             (pack(start + n, end), start..start + n)
         } else {
@@ -338,106 +470,5 @@ impl<'a, T> Disjoint<'a, T> {
     }
 }
 
-/// Physical cores that this process may use: its affinity and control group respected.
-pub(super) fn physical_cores() -> usize {
-    let allowed = std::thread::available_parallelism().map_or(1, usize::from);
-    cores_of(&allowed_cpus().unwrap_or_default()).map_or(allowed, |cores| cores.clamp(1, allowed))
-}
-
-/// Numbers of the CPUs in this process's affinity mask.
-fn allowed_cpus() -> Option<Vec<usize>> {
-    let status = std::fs::read_to_string("/proc/self/status").ok()?;
-    let list = status.lines().find_map(|line| line.strip_prefix("Cpus_allowed_list:"))?;
-    parse_cpu_list(list.trim())
-}
-
-/// `0-3,8` as numbers.
-fn parse_cpu_list(list: &str) -> Option<Vec<usize>> {
-    let mut cpus = Vec::new();
-    for part in list.split(',') {
-        let (first, last) = part.split_once('-').unwrap_or((part, part));
-        let (first, last): (usize, usize) = (first.parse().ok()?, last.parse().ok()?);
-        if first > last || last >= 1 << 16 {
-            return None;
-        }
-        cpus.extend(first..=last);
-    }
-    Some(cpus)
-}
-
-/// Distinct cores among `cpus`: hardware threads of a core name the same siblings.
-fn cores_of(cpus: &[usize]) -> Option<usize> {
-    let mut siblings = Vec::with_capacity(cpus.len());
-    for cpu in cpus {
-        let path = format!("/sys/devices/system/cpu/cpu{cpu}/topology/thread_siblings_list");
-        siblings.push(std::fs::read_to_string(path).ok()?);
-    }
-    siblings.sort_unstable();
-    siblings.dedup();
-    (!siblings.is_empty()).then_some(siblings.len())
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use std::sync::atomic::AtomicUsize;
-
-    #[test]
-    fn every_unit_runs_exactly_once_at_any_thread_count_and_grain() {
-        for threads in 1..=4 {
-            let pool = Pool::new(threads).unwrap();
-            for (units, grain) in [(0, 1), (1, 1), (7, 1), (7, 3), (64, 5), (1000, 1), (1000, 2000)] {
-                for _ in 0..20 {
-                    let counts: Vec<AtomicUsize> = (0..units).map(|_| AtomicUsize::new(0)).collect();
-                    pool.run(units, grain, |_, range| {
-                        for unit in range {
-                            counts[unit].fetch_add(1, Ordering::Relaxed);
-                        }
-                    });
-                    assert!(
-                        counts.iter().all(|n| n.load(Ordering::Relaxed) == 1),
-                        "{threads} {units} {grain}"
-                    );
-                }
-            }
-        }
-    }
-
-    #[test]
-    fn a_panic_in_a_job_reaches_the_caller_and_the_pool_still_works() {
-        let pool = Pool::new(3).unwrap();
-        for bad in [0, 5, 99] {
-            let outcome = catch_unwind(AssertUnwindSafe(|| {
-                pool.run(100, 1, |_, range| assert!(!range.contains(&bad), "unit {bad}"));
-            }));
-            assert!(outcome.is_err());
-            let sum = AtomicUsize::new(0);
-            pool.run(100, 1, |_, range| {
-                sum.fetch_add(range.sum::<usize>(), Ordering::Relaxed);
-            });
-            assert_eq!(sum.load(Ordering::Relaxed), 4950);
-        }
-    }
-
-    #[test]
-    fn parked_workers_wake_for_the_next_job() {
-        let pool = Pool::new(2).unwrap();
-        for _ in 0..5 {
-            std::thread::sleep(SPIN * 20);
-            let sum = AtomicUsize::new(0);
-            pool.run(64, 1, |_, range| {
-                sum.fetch_add(range.len(), Ordering::Relaxed);
-            });
-            assert_eq!(sum.load(Ordering::Relaxed), 64);
-        }
-    }
-
-    #[test]
-    fn cpu_lists_are_read_and_nonsense_is_refused() {
-        assert_eq!(parse_cpu_list("0-2,5").unwrap(), [0, 1, 2, 5]);
-        assert_eq!(parse_cpu_list("3").unwrap(), [3]);
-        assert!(parse_cpu_list("3-1").is_none());
-        assert!(parse_cpu_list("0-99999999").is_none());
-        assert!(physical_cores() >= 1);
-    }
-}
+mod tests;

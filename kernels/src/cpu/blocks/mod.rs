@@ -2,16 +2,18 @@
 //! few tokens, with the activations in two int8 planes, in [`panel`] for many, with the activations as words. Integer sums of a
 //! step are exact and float sums have one order, so both give the same bits.
 //!
-//! Layout: groups of sixteen rows, a group is `steps` steps of 32 columns. A group holds first the codes of all its steps, then
-//! the scales of all its steps, then the super-scales of every eight steps:
+//! Layout: groups of sixteen rows, each of `steps` steps of 32 columns. Steps stand in packs of as many as fill a cache line with
+//! scales: a pack holds super-scales, then the scales of its steps, then their codes. So a group is read from front to back, one
+//! stream that the memory's own prefetching follows (with all scales behind all codes a core read a third as fast).
 //!
 //! ```text
+//! pack    1 step   Q4_1, Q5_1        2 steps   Q8_0, Q4_0, Q5_0        8 steps   Q4_K, Q5_K, Q6_K        the last may be shorter
 //! codes   8 bits   8 x 64 bytes: byte 4 r + t of part j = row r, column 4 j + t; code = weight + 128
 //!         4 bits   4 x 64 bytes: low nibble column 4 j + t, high nibble column 16 + 4 j + t
 //!         5 bits   the same, then 64 bytes: bit j of byte 4 r + t = fifth bit of column 4 j + t
 //!         6 bits   the same, then 2 x 64 bytes: bits 2 (j % 4) .. of byte 4 r + t of part j / 4 = upper bits of column 4 j + t
 //! scales  f16[16], and f16[16] minima for Q4_1 and Q5_1; u8[16] scales and u8[16] minima for Q4_K and Q5_K; i8[2][16] for Q6_K
-//! supers  f16[16] (Q6_K), f16[16] scales and f16[16] minima (Q4_K, Q5_K)
+//! supers  f16[16] and 32 spare bytes (Q6_K), f16[16] scales and f16[16] minima (Q4_K, Q5_K)
 //! ```
 
 #![expect(unsafe_code, reason = "raw loads in the inner loops, after every slice was checked")]
@@ -27,12 +29,11 @@ use super::{GROUP_ROWS, Isa, MAX_GROUPS, dispatch};
 use unpack::{Unpack, with_format};
 
 pub mod panel;
+mod row;
 mod unpack;
 
 /// Columns in a step, which share one activation scale.
 pub const STEP_COLS: usize = 32;
-/// Steps that share a super-scale.
-pub const SUPER_STEPS: usize = 8;
 
 /// How a weight follows from its code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -57,7 +58,7 @@ pub enum Format {
 
 impl Format {
     /// Bytes of codes of one step of a group.
-    pub fn code_bytes(self) -> usize {
+    pub const fn code_bytes(self) -> usize {
         match self {
             Self::Q8_0 => 512,
             Self::Q4_0 | Self::Q4_1 | Self::Q4K => 256,
@@ -67,27 +68,67 @@ impl Format {
     }
 
     /// Bytes of scales of one step of a group.
-    pub fn scale_bytes(self) -> usize {
+    pub const fn scale_bytes(self) -> usize {
         match self {
             Self::Q8_0 | Self::Q4_0 | Self::Q5_0 | Self::Q4K | Self::Q5K | Self::Q6K => 32,
             Self::Q4_1 | Self::Q5_1 => 64,
         }
     }
 
-    /// Bytes of super-scales of eight steps of a group.
-    pub fn super_bytes(self) -> usize {
+    /// Steps of a pack.
+    pub const fn pack_steps(self) -> usize {
         match self {
-            Self::Q4K | Self::Q5K => 64,
-            Self::Q6K => 32,
+            Self::Q4_1 | Self::Q5_1 => 1,
+            Self::Q8_0 | Self::Q4_0 | Self::Q5_0 => 2,
+            Self::Q4K | Self::Q5K | Self::Q6K => 8,
+        }
+    }
+
+    /// Bytes of super-scales of a pack.
+    const fn super_bytes(self) -> usize {
+        match self {
+            Self::Q4K | Self::Q5K | Self::Q6K => 64,
             _ => 0,
         }
     }
 
+    /// Bytes in front of the codes of a pack, a multiple of 64.
+    const fn head_bytes(self) -> usize {
+        self.super_bytes() + self.pack_steps() * self.scale_bytes()
+    }
+
+    /// Bytes of a pack, a multiple of 64.
+    const fn pack_bytes(self) -> usize {
+        self.head_bytes() + self.pack_steps() * self.code_bytes()
+    }
+
     /// Bytes of a group of `steps` steps, a multiple of 64.
     pub fn group_bytes(self, steps: usize) -> usize {
-        let scales = steps * self.scale_bytes() + steps.div_ceil(SUPER_STEPS) * self.super_bytes();
-        steps * self.code_bytes() + scales.next_multiple_of(64)
+        let heads = steps.div_ceil(self.pack_steps()) * self.head_bytes();
+        heads + steps * self.code_bytes()
     }
+
+    /// Where a step lies in its group.
+    #[inline(always)]
+    pub const fn place(self, step: usize) -> Place {
+        let (pack, sub) = (step / self.pack_steps() * self.pack_bytes(), step % self.pack_steps());
+        Place {
+            supers: pack,
+            scales: pack + self.super_bytes() + sub * self.scale_bytes(),
+            codes: pack + self.head_bytes() + sub * self.code_bytes(),
+        }
+    }
+}
+
+/// Offsets of the parts of a step from the beginning of its group.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Place {
+    /// Super-scales of its pack; the scales where the format has none.
+    pub supers: usize,
+    /// Scales.
+    pub scales: usize,
+    /// Codes.
+    pub codes: usize,
 }
 
 /// Some groups of a matrix against some rows of activations in two planes, see `rounding`.
@@ -140,8 +181,11 @@ unsafe fn run<S: Simd>(d: &mut Dots<'_>) {
 unsafe fn run_as<S: Simd, U: Unpack>(d: &mut Dots<'_>) {
     // SAFETY: as in `run`.
     unsafe {
-        if d.tokens == 1 && d.groups.len() == 4 {
-            tile::<S, U, 4, 1>(d, 0, 0);
+        if d.tokens == 1 {
+            match d.groups.len() {
+                2 if S::WIDE => row::row::<S, U, 2>(d, 0),
+                groups => (0..groups).for_each(|group| row::row::<S, U, 1>(d, group)),
+            }
             return;
         }
         for group in 0..d.groups.len() {
@@ -189,19 +233,16 @@ unsafe fn tile<S: Simd, U: Unpack, const G: usize, const N: usize>(
         for g in 0..G {
             weights[g] = d.weights.as_ptr().add(d.groups[group + g] * format.group_bytes(d.steps));
         }
-        let scales_at = d.steps * format.code_bytes();
-        let supers_at = scales_at + d.steps * format.scale_bytes();
         for step in 0..d.steps {
+            let place = format.place(step);
             for g in 0..G {
-                let from = weights[g].add(step * format.code_bytes());
+                let from = weights[g].add(place.codes);
                 for line in 0..format.code_bytes() / 64 {
                     S::prefetch(from.wrapping_add(512 + 64 * line));
                 }
                 let codes = U::codes::<S>(from);
-                let (first_scale, second_scale, minimum) = U::scales::<S>(
-                    weights[g].add(scales_at + step * format.scale_bytes()),
-                    weights[g].add(supers_at + step / SUPER_STEPS * format.super_bytes()),
-                );
+                let (first_scale, second_scale, minimum) =
+                    U::scales::<S>(weights[g].add(place.scales), weights[g].add(place.supers));
                 for n in 0..N {
                     // Keeps the compiler from loading the activations of all tokens first, which needs more registers than there are.
                     compiler_fence(Ordering::SeqCst);

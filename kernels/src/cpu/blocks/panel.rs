@@ -12,13 +12,11 @@
     reason = "tiles are small arrays indexed in lockstep, unrolled by the compiler"
 )]
 
-use std::sync::atomic::{Ordering, compiler_fence};
-
 use super::super::panel::{LINE_BYTES, Memory};
 use super::super::simd::Simd;
 use super::super::{GROUP_ROWS, Isa, Outputs, dispatch};
 use super::unpack::{Unpack, with_format};
-use super::{Format, STEP_COLS, SUPER_STEPS};
+use super::{Format, STEP_COLS};
 
 /// Most groups of a panel of words, which take twice the memory of bytes.
 pub const PANEL_GROUPS: usize = 2;
@@ -42,8 +40,8 @@ pub struct Product<'a> {
     pub x: &'a [i16],
     /// Scale of each 32 columns, `[tokens, steps]`.
     pub x_scales: &'a [f32],
-    /// Sum of each 16 activations, `[tokens, steps * 2]`.
-    pub x_sums: &'a [i32],
+    /// Sum of each 32 columns times their scale, `[tokens, steps]`.
+    pub block_sums: &'a [f32],
     /// Rows of activations.
     pub tokens: usize,
     /// Memory for the panel.
@@ -62,7 +60,7 @@ pub fn multiply(isa: Isa, d: &mut Product<'_>) {
     assert!(d.weights.len() >= last * d.format.group_bytes(d.steps), "group {last} ends in the matrix");
     assert!(d.x.len() >= d.tokens * d.steps * STEP_COLS, "rows of activations");
     assert!(d.x_scales.len() >= d.tokens * d.steps, "scales of the activations");
-    assert!(d.x_sums.len() >= d.tokens * d.steps * 2, "sums of the activations");
+    assert!(d.block_sums.len() >= d.tokens * d.steps, "sums of the activations");
     d.out.check(d.tokens);
     dispatch!(isa, run, d, &mut Product<'_>);
 }
@@ -129,20 +127,16 @@ unsafe fn expand<S: Simd, U: Unpack>(d: &Product<'_>, group: usize, words: *mut 
         let format = U::FORMAT;
         let offset = if U::SIGNED { 128 } else { U::OFFSET as i16 };
         let from = d.weights.as_ptr().add(group * format.group_bytes(d.steps));
-        let scales_at = d.steps * format.code_bytes();
-        let supers_at = scales_at + d.steps * format.scale_bytes();
         for step in 0..d.steps {
-            let codes = U::codes::<S>(from.add(step * format.code_bytes()));
+            let place = format.place(step);
+            let codes = U::codes::<S>(from.add(place.codes));
             for (j, codes) in codes.into_iter().enumerate() {
                 let [even, odd] = S::widen(codes, offset);
                 let to = words.add((step * STEP_LINES + 2 * j) * LINE_BYTES);
                 S::bstore(to, even);
                 S::bstore(to.add(LINE_BYTES), odd);
             }
-            let (first, second, minimum) = U::scales::<S>(
-                from.add(scales_at + step * format.scale_bytes()),
-                from.add(supers_at + step / SUPER_STEPS * format.super_bytes()),
-            );
+            let (first, second, minimum) = U::scales::<S>(from.add(place.scales), from.add(place.supers));
             let to = scales.add(step * scale_lines::<U>() * LINE_BYTES).cast::<f32>();
             S::fstore(to, first);
             if U::HALVES {
@@ -155,18 +149,19 @@ unsafe fn expand<S: Simd, U: Unpack>(d: &Product<'_>, group: usize, words: *mut 
     }
 }
 
-/// Adds half a step of `G` groups times `N` rows of activations to `sums`.
+/// What `lines` lines of `G` groups times `N` rows of activations add up to.
 #[inline(always)]
-unsafe fn add_half<S: Simd, const G: usize, const N: usize>(
-    sums: &mut [[S::I; G]; N],
+unsafe fn sums<S: Simd, const G: usize, const N: usize>(
     words: *const u8,
     group_bytes: usize,
+    lines: usize,
     x: *const i16,
     cols: usize,
-) {
-    // SAFETY: the caller promises eight lines in each group and sixteen columns in each row of activations.
+) -> [[S::I; G]; N] {
+    // SAFETY: the caller promises the lines in each group and two columns a line in each row of activations.
     unsafe {
-        for line in 0..STEP_LINES / 2 {
+        let mut sums = [[S::isplat(0); G]; N];
+        for line in 0..lines {
             let mut w = [S::bsplat(0); G];
             for g in 0..G {
                 w[g] = S::bload(words.add(g * group_bytes + line * LINE_BYTES));
@@ -178,6 +173,34 @@ unsafe fn add_half<S: Simd, const G: usize, const N: usize>(
                 }
             }
         }
+        sums
+    }
+}
+
+/// `totals + sums * (scale * x_scale)`; `scales` is a scale line, `x_scales` the step's scale of the first row of `steps`.
+#[inline(always)]
+unsafe fn add_scaled<S: Simd, const G: usize, const N: usize>(
+    mut totals: [[S::F; G]; N],
+    sums: [[S::I; G]; N],
+    scales: *const u8,
+    group_bytes: usize,
+    x_scales: *const f32,
+    steps: usize,
+) -> [[S::F; G]; N] {
+    // SAFETY: the caller promises a scale line in each group and a scale in each row of activations.
+    unsafe {
+        let mut weight_scales = [S::fzero(); G];
+        for g in 0..G {
+            weight_scales[g] = S::fload(scales.add(g * group_bytes).cast());
+        }
+        for n in 0..N {
+            let x_scale = S::fsplat(*x_scales.add(n * steps));
+            for g in 0..G {
+                let factor = S::fmul(weight_scales[g], x_scale);
+                totals[n][g] = S::fma(S::itof(sums[n][g]), factor, totals[n][g]);
+            }
+        }
+        totals
     }
 }
 
@@ -191,38 +214,43 @@ unsafe fn tile<S: Simd, U: Unpack, const G: usize, const N: usize>(
 ) -> usize {
     // SAFETY: as in `run_as`.
     unsafe {
-        let cols = d.steps * STEP_COLS;
-        let half_bytes = STEP_LINES / 2 * LINE_BYTES;
+        let (steps, cols, group_bytes) = (d.steps, d.steps * STEP_COLS, panel.group_bytes);
         let mut totals = [[S::fzero(); G]; N];
-        for step in 0..d.steps {
-            let words = panel.words.add(step * 2 * half_bytes);
-            let x = d.x.as_ptr().add(token * cols + step * STEP_COLS);
-            let mut first = [[S::isplat(0); G]; N];
-            add_half::<S, G, N>(&mut first, words, panel.group_bytes, x, cols);
-            let (words, x) = (words.add(half_bytes), x.add(STEP_COLS / 2));
-            let scales = panel.scales.add(step * scale_lines::<U>() * LINE_BYTES);
+        let mut words = panel.words;
+        let mut scales = panel.scales;
+        let mut x = d.x.as_ptr().add(token * cols);
+        let mut x_scales = d.x_scales.as_ptr().add(token * steps);
+        let mut block_sums = d.block_sums.as_ptr().add(token * steps);
+        for _ in 0..steps {
             if U::HALVES {
-                add_scaled::<S, G, N>(d, &mut totals, &first, scales, panel.group_bytes, token, step);
-                let mut second = [[S::isplat(0); G]; N];
-                add_half::<S, G, N>(&mut second, words, panel.group_bytes, x, cols);
+                let half = STEP_LINES / 2;
+                let first = sums::<S, G, N>(words, group_bytes, half, x, cols);
+                totals = add_scaled::<S, G, N>(totals, first, scales, group_bytes, x_scales, steps);
+                let words = words.add(half * LINE_BYTES);
+                let second = sums::<S, G, N>(words, group_bytes, half, x.add(STEP_COLS / 2), cols);
                 let scales = scales.add(LINE_BYTES);
-                add_scaled::<S, G, N>(d, &mut totals, &second, scales, panel.group_bytes, token, step);
+                totals = add_scaled::<S, G, N>(totals, second, scales, group_bytes, x_scales, steps);
             } else {
-                add_half::<S, G, N>(&mut first, words, panel.group_bytes, x, cols);
-                add_scaled::<S, G, N>(d, &mut totals, &first, scales, panel.group_bytes, token, step);
+                let all = sums::<S, G, N>(words, group_bytes, STEP_LINES, x, cols);
+                totals = add_scaled::<S, G, N>(totals, all, scales, group_bytes, x_scales, steps);
             }
             if U::MINIMUM {
-                let minima = scales.add(LINE_BYTES).cast::<f32>();
+                let mut minima = [S::fzero(); G];
+                for g in 0..G {
+                    minima[g] = S::fload(scales.add(g * group_bytes + LINE_BYTES).cast());
+                }
                 for n in 0..N {
-                    let at = (token + n) * d.steps + step;
-                    let sum = *d.x_sums.get_unchecked(2 * at) + *d.x_sums.get_unchecked(2 * at + 1);
-                    let x = S::fsplat(*d.x_scales.get_unchecked(at) * sum as f32);
+                    let sum = S::fsplat(*block_sums.add(n * steps));
                     for g in 0..G {
-                        let minimum = S::fload(minima.byte_add(g * panel.group_bytes));
-                        totals[n][g] = S::fma(minimum, x, totals[n][g]);
+                        totals[n][g] = S::fma(minima[g], sum, totals[n][g]);
                     }
                 }
             }
+            words = words.add(STEP_LINES * LINE_BYTES);
+            scales = scales.add(scale_lines::<U>() * LINE_BYTES);
+            x = x.add(STEP_COLS);
+            x_scales = x_scales.add(1);
+            block_sums = block_sums.add(1);
         }
         for n in 0..N {
             for g in 0..G {
@@ -230,34 +258,5 @@ unsafe fn tile<S: Simd, U: Unpack, const G: usize, const N: usize>(
             }
         }
         N
-    }
-}
-
-/// `totals += sums * (scale * x_scale)`.
-#[inline(always)]
-unsafe fn add_scaled<S: Simd, const G: usize, const N: usize>(
-    d: &Product<'_>,
-    totals: &mut [[S::F; G]; N],
-    sums: &[[S::I; G]; N],
-    scales: *const u8,
-    group_bytes: usize,
-    token: usize,
-    step: usize,
-) {
-    // SAFETY: the caller promises a scale line in each group; the rest as in `run_as`.
-    unsafe {
-        let mut weight_scales = [S::fzero(); G];
-        for g in 0..G {
-            weight_scales[g] = S::fload(scales.add(g * group_bytes).cast());
-        }
-        for n in 0..N {
-            // Keeps the compiler from loading all scales first, which needs more registers than there are.
-            compiler_fence(Ordering::SeqCst);
-            let x_scale = S::fsplat(*d.x_scales.get_unchecked((token + n) * d.steps + step));
-            for g in 0..G {
-                let factor = S::fmul(weight_scales[g], x_scale);
-                totals[n][g] = S::fma(S::itof(sums[n][g]), factor, totals[n][g]);
-            }
-        }
     }
 }

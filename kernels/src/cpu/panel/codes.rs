@@ -7,8 +7,6 @@
     reason = "tiles are small arrays indexed in lockstep, unrolled by the compiler"
 )]
 
-use std::sync::atomic::{Ordering, compiler_fence};
-
 #[cfg(target_arch = "x86_64")]
 use super::super::amx;
 use super::super::simd::Simd;
@@ -121,19 +119,18 @@ fn check(panel: &[u8], cols: usize, groups: usize, x: &[i8], stride: usize, toke
     assert!(stride >= cols && x.len() >= tokens * stride + PAD_COLS, "rows of activations");
 }
 
-/// Calls `$tile::<S, groups, tokens>(job, group, token)` until all groups and tokens are done.
+/// Calls `$tile::<S, groups, tokens>(job, group, token)` until all groups and tokens are done, `$most` tokens at a time where
+/// there are registers for them.
 macro_rules! tiles {
-    ($simd:ident, $job:ident, $tile:ident) => {{
+    ($simd:ident, $job:ident, $tile:ident, $most:literal) => {{
         let mut token = 0;
         while token < $job.tokens {
             let (mut group, mut tokens) = (0, 0);
             while group < $job.groups {
                 let pair = $simd::WIDE && group + 2 <= $job.groups;
                 tokens = match ($job.tokens - token, $simd::WIDE, pair) {
-                    (12.., true, true) => $tile::<$simd, 2, 12>($job, group, token),
-                    (12.., true, false) => $tile::<$simd, 1, 12>($job, group, token),
-                    (8.., true, true) => $tile::<$simd, 2, 8>($job, group, token),
-                    (8.., true, false) => $tile::<$simd, 1, 8>($job, group, token),
+                    ($most.., true, true) => $tile::<$simd, 2, $most>($job, group, token),
+                    ($most.., true, false) => $tile::<$simd, 1, $most>($job, group, token),
                     (4.., _, true) => $tile::<$simd, 2, 4>($job, group, token),
                     (4.., _, false) => $tile::<$simd, 1, 4>($job, group, token),
                     (_, _, true) => $tile::<$simd, 2, 1>($job, group, token),
@@ -149,13 +146,13 @@ macro_rules! tiles {
 #[inline(always)]
 unsafe fn run_exact<S: Simd>(d: &mut Exact<'_>) {
     // SAFETY: `exact` checked every slice; the caller promises the instruction set.
-    unsafe { tiles!(S, d, exact_tile) }
+    unsafe { tiles!(S, d, exact_tile, 12) }
 }
 
 #[inline(always)]
 unsafe fn run_scaled<S: Simd>(d: &mut Scaled<'_>) {
     // SAFETY: `scaled` checked every slice; the caller promises the instruction set.
-    unsafe { tiles!(S, d, scaled_tile) }
+    unsafe { tiles!(S, d, scaled_tile, 6) }
 }
 
 /// Adds lines `lines` of `G` groups times `N` rows of activations to `sums`.
@@ -243,8 +240,6 @@ unsafe fn scaled_tile<S: Simd, const G: usize, const N: usize>(
                 }
             }
             for n in 0..N {
-                // Keeps the compiler from loading all scales first, which needs more registers than there are.
-                compiler_fence(Ordering::SeqCst);
                 let x_scale = S::fsplat(*d.x_scales.get_unchecked((token + n) * n_scales + scale));
                 for g in 0..G {
                     let factor = S::fmul(x_scale, weight_scales[g]);

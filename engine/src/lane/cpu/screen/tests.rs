@@ -73,15 +73,17 @@ fn activations_along_the_lost_part_of_a_row_reach_the_bound_and_do_not_pass_it()
     let (rows, cols) = (64, 256);
     let mut state = 7;
     let head: Vec<f32> = (0..rows * cols).map(|_| unit(&mut state) * 0.1).collect();
-    let xs: Vec<Vec<f32>> = head
-        .chunks(cols)
-        .map(|row| {
-            let (mut packed, mut coarse) = (Vec::new(), vec![0.0; cols]);
-            legacy::pack_q8_0(row, &mut packed);
-            legacy::unpack_q8_0(&packed, &mut coarse);
-            row.iter().zip(coarse).map(|(w, v)| 1e4 * (w - v)).collect()
-        })
-        .collect();
+    // As the screen packs: steps in f16, the nearest code of each weight.
+    let lost = |row: &[f32]| -> Vec<f32> {
+        let lost_of_block = |block: &[f32]| {
+            let largest = block.iter().fold(0.0f32, |max, w| max.max(w.abs()));
+            let step = f16::from_f32(largest / 127.0).to_f32();
+            let lost = move |w: &f32| 1e4 * (w - step * (w / step).round().clamp(-127.0, 127.0));
+            block.iter().map(lost).collect::<Vec<f32>>()
+        };
+        row.chunks(legacy::BLOCK_COLS).flat_map(lost_of_block).collect()
+    };
+    let xs: Vec<Vec<f32>> = head.chunks(cols).map(lost).collect();
     for isa in Isa::available() {
         for share in worst_shares(isa, &head, cols, &xs) {
             assert!((0.9..=1.0).contains(&share), "{}: {share}", isa.name());

@@ -3,7 +3,7 @@
 
 use half::f16;
 use onebit_kernels::cpu::GROUP_ROWS;
-use onebit_kernels::cpu::blocks::{Format, STEP_COLS, SUPER_STEPS};
+use onebit_kernels::cpu::blocks::{Format, Place, STEP_COLS};
 
 use super::super::bytes::{Bytes, Slabs};
 use super::super::threads::Pool;
@@ -18,6 +18,9 @@ pub(in crate::lane::cpu) struct Blocks {
     /// Steps of 32 columns in a group.
     pub(in crate::lane::cpu) steps: usize,
 }
+
+/// Steps of a super-block of the K formats.
+const SUPER_STEPS: usize = 8;
 
 /// 32 columns of one row as the file has them: codes, and the bytes that scale them.
 struct Step {
@@ -64,8 +67,9 @@ impl Blocks {
                 for step in 0..steps {
                     let block = step * STEP_COLS / block_cols * block_bytes;
                     let found = read_step(format, &data[block..block + block_bytes], step % SUPER_STEPS);
-                    write_codes(format, &mut bytes[step * format.code_bytes()..], r, &found.codes);
-                    write_scales(format, &mut bytes[steps * format.code_bytes()..], steps, step, r, &found);
+                    let place = format.place(step);
+                    write_codes(format, &mut bytes[place.codes..], r, &found.codes);
+                    write_scales(format, bytes, place, r, &found);
                 }
             }
         });
@@ -78,10 +82,9 @@ impl Blocks {
         let group_bytes = format.group_bytes(self.steps);
         let group = &self.weights[group * group_bytes..(group + 1) * group_bytes];
         for (step, out) in out.chunks_exact_mut(STEP_COLS).enumerate() {
-            let codes = &group[step * format.code_bytes()..];
-            let scales = &group[self.steps * format.code_bytes() + step * format.scale_bytes()..];
-            let supers_at = self.steps * (format.code_bytes() + format.scale_bytes());
-            let supers = &group[supers_at + step / SUPER_STEPS * format.super_bytes()..];
+            let place = format.place(step);
+            let (codes, scales, supers) =
+                (&group[place.codes..], &group[place.scales..], &group[place.supers..]);
             for (col, out) in out.iter_mut().enumerate() {
                 let code = f32::from(code_at(format, codes, r, col));
                 *out = match format {
@@ -213,26 +216,25 @@ fn code_at(format: Format, step: &[u8], r: usize, c: usize) -> u8 {
     }
 }
 
-/// Places the scales of row `r` behind the codes.
-fn write_scales(format: Format, scales: &mut [u8], steps: usize, step: usize, r: usize, found: &Step) {
-    let at = step * format.scale_bytes();
-    let supers = steps * format.scale_bytes() + step / SUPER_STEPS * format.super_bytes();
+/// Places the scales of row `r` of a step of a group.
+fn write_scales(format: Format, group: &mut [u8], place: Place, r: usize, found: &Step) {
+    let Place { scales: at, supers, .. } = place;
     match format {
-        Format::Q8_0 | Format::Q4_0 | Format::Q5_0 => put(scales, at, r, found.scale),
+        Format::Q8_0 | Format::Q4_0 | Format::Q5_0 => put(group, at, r, found.scale),
         Format::Q4_1 | Format::Q5_1 => {
-            put(scales, at, r, found.scale);
-            put(scales, at + 32, r, found.minimum);
+            put(group, at, r, found.scale);
+            put(group, at + 32, r, found.minimum);
         }
         Format::Q4K | Format::Q5K => {
-            scales[at + r] = found.scale[0];
-            scales[at + 16 + r] = found.minimum[0];
-            put(scales, supers, r, found.supers[0]);
-            put(scales, supers + 32, r, found.supers[1]);
+            group[at + r] = found.scale[0];
+            group[at + 16 + r] = found.minimum[0];
+            put(group, supers, r, found.supers[0]);
+            put(group, supers + 32, r, found.supers[1]);
         }
         Format::Q6K => {
-            scales[at + r] = found.scale[0];
-            scales[at + 16 + r] = found.scale[1];
-            put(scales, supers, r, found.supers[0]);
+            group[at + r] = found.scale[0];
+            group[at + 16 + r] = found.scale[1];
+            put(group, supers, r, found.supers[0]);
         }
     }
 }

@@ -76,10 +76,16 @@ impl Ternary {
     }
 }
 
-/// Four bytes: column `4 p + t` in bits `2 p` of byte `t`.
+/// Four bytes: column `4 p + t` in bits `2 p` of byte `t`. Four codes at a time: a code is at most 2, so no shift leaves its byte.
 fn pack_sixteen(trits: &[i8; BLOCK_COLS]) -> [u8; 4] {
-    let code = |i: usize| (trits[i] + 1).cast_unsigned();
-    std::array::from_fn(|t| code(t) | code(4 + t) << 2 | code(8 + t) << 4 | code(12 + t) << 6)
+    let (quads, _) = trits.as_chunks::<4>();
+    let code = |p: usize| {
+        let [a, b, c, d] = quads[p];
+        let four = u32::from_le_bytes([a as u8, b as u8, c as u8, d as u8]);
+        // One is added to each byte; the carry out of -1 stays in its byte.
+        (((four & 0x7f7f_7f7f) + 0x0101_0101) ^ (four & 0x8080_8080)) << (2 * p)
+    };
+    (code(0) | code(1) | code(2) | code(3)).to_le_bytes()
 }
 
 impl Scales {
