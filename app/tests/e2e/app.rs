@@ -56,7 +56,7 @@ impl<'s> App<'s> {
         until(what, PATIENCE, || condition(self))
     }
 
-    /// What `onebit status` says.
+    /// What `onebit status` says; nothing while it says nothing.
     pub fn status(&self) -> Option<Value> {
         let home = self.session.home();
         let folders = Folders::from_variables(|name| match name {
@@ -65,7 +65,7 @@ impl<'s> App<'s> {
             _ => None,
         })
         .unwrap();
-        instance::status(&folders).unwrap()
+        instance::status(&folders).ok().flatten()
     }
 
     /// Models that are loaded.

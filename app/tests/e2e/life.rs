@@ -1,6 +1,7 @@
 //! Windows that come and go while the program stays.
 
 use crate::app::App;
+use crate::reader::Reader;
 use crate::session::Session;
 use crate::tray_host::TrayHost;
 
@@ -10,6 +11,7 @@ const LONG: &str = "Write a very long story about a fox.";
 fn the_first_close_asks_and_the_tray_brings_the_window_back() {
     let Some(session) = Session::open() else { return };
     let tray = TrayHost::start(&session);
+    let reader = Reader::start(&session);
     let app = App::start(&session);
     app.until("the tray is seen", |app| app.has_tray().then_some(()));
     assert_eq!(tray.labels()[..3], ["Open 1bit Desktop", "Hide window", "New chat"]);
@@ -20,9 +22,8 @@ fn the_first_close_asks_and_the_tray_brings_the_window_back() {
     assert!(tray.tooltip().ends_with("· Idle"), "{}", tray.tooltip());
 
     app.close_window();
-    std::thread::sleep(std::time::Duration::from_secs(1));
-    assert!(app.is_open(), "the first close asks");
-    session.press("Return");
+    reader.wait("Keep running in the tray?");
+    reader.press("Keep running");
     app.wait_open(false);
     assert!(!tray.labels().contains(&"Hide window".to_owned()));
 
