@@ -39,7 +39,10 @@ impl Controller {
             }),
             store::Event::Interrupted { .. } | store::Event::Saved(_) => {}
             store::Event::Chats { chats, total } => self.library.take(chats, total),
-            store::Event::Hits { text, hits, more } => self.library.take_hits(&text, hits, more),
+            store::Event::Hits { text, hits, more } => {
+                self.finder.take(&text, &hits);
+                self.library.take_hits(&text, hits, more);
+            }
             store::Event::Personas(_) => {}
             store::Event::Chat { chat, messages } => self.chat_arrived(chat, messages),
             store::Event::ChatMissing(id) => {
@@ -51,7 +54,9 @@ impl Controller {
             store::Event::State { name, value } => {
                 let last_chat =
                     (name == store::state::LAST_CHAT).then(|| value.as_deref()?.parse().ok()).flatten();
-                if let Some(id) = last_chat.filter(|_| self.open_id().is_none()) {
+                if let Some(id) =
+                    last_chat.filter(|_| self.open_id().is_none() && self.settings.opens_last_chat())
+                {
                     self.open_chat(ChatId(id));
                 }
                 self.states.entry(name).or_insert(value);
@@ -82,6 +87,11 @@ impl Controller {
     fn saving_changed(&mut self, saving: Saving) {
         let before = self.saving.replace(saving.clone());
         let was_failing = matches!(before, Some(Saving::No { .. }));
+        match &saving {
+            Saving::No { reason, .. } => log::warn!("chats are not being saved: {reason}"),
+            Saving::Yes if was_failing => log::info!("chats are saved again"),
+            Saving::Yes => {}
+        }
         match saving {
             Saving::No { reason, .. } if !was_failing => self.notices.push_back(Notice {
                 severity: Severity::Problem,

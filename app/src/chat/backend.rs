@@ -2,7 +2,7 @@
 //! waits: the engine is started on a thread of its own, and loads and generations are polled.
 
 use std::sync::mpsc::{Receiver, TryRecvError, channel};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use onebit_engine::session::{
     EngineHandle, EngineOptions, EngineStatus, Event, Generation, Load, LoadEvent, LoadOptions, Request,
@@ -43,6 +43,8 @@ pub trait Backend {
     fn engine(&mut self) -> Engine;
     /// Begins a load; `None` while the engine is not ready.
     fn load(&mut self, options: LoadOptions) -> Option<Box<dyn Loading>>;
+    /// Ends the engine and starts it with other options. Its models are gone and its generations fail.
+    fn restart(&mut self, options: EngineOptions);
     /// Unloads a model.
     fn unload(&mut self, id: &str);
     /// Queues a generation.
@@ -74,38 +76,26 @@ enum Start {
     Failed(String),
 }
 
+/// The engine's handle for other front ends of this process; `None` while it does not run.
+pub type SharedHandle = Arc<Mutex<Option<EngineHandle>>>;
+
 /// The real engine.
 pub struct EngineBackend {
     start: Start,
-    handle: Arc<OnceLock<EngineHandle>>,
+    handle: SharedHandle,
     waker: Waker,
 }
 
 impl EngineBackend {
     /// Begins to start the engine and returns at once.
     pub fn start(options: EngineOptions, waker: Waker) -> Self {
-        let (sender, receiver) = channel();
-        let wake = Arc::clone(&waker);
-        let handle: Arc<OnceLock<EngineHandle>> = Arc::default();
-        let shared = Arc::clone(&handle);
-        let spawned = std::thread::Builder::new().name("engine-start".to_owned()).spawn(move || {
-            let started = EngineHandle::start(options).map_err(|err| err.to_string());
-            if let Ok(handle) = &started {
-                shared.get_or_init(|| handle.clone());
-            }
-            // The window may be gone by now; then nobody needs the engine.
-            drop(sender.send(started));
-            wake();
-        });
-        let start = match spawned {
-            Ok(_) => Start::Pending(receiver),
-            Err(err) => Start::Failed(format!("the engine's thread could not be started: {err}")),
-        };
+        let handle = SharedHandle::default();
+        let start = begin(options, Box::new(|| {}), &handle, &waker);
         Self { start, handle, waker }
     }
 
-    /// The engine's handle, once it runs, for other front ends of this process.
-    pub fn handle(&self) -> Arc<OnceLock<EngineHandle>> {
+    /// The engine's handle for other front ends of this process.
+    pub fn handle(&self) -> SharedHandle {
         Arc::clone(&self.handle)
     }
 
@@ -126,6 +116,36 @@ impl EngineBackend {
     }
 }
 
+/// Starts an engine on a thread of its own, after `before` has ended what must end first.
+fn begin(
+    options: EngineOptions,
+    before: Box<dyn FnOnce() + Send>,
+    handle: &SharedHandle,
+    waker: &Waker,
+) -> Start {
+    let (sender, receiver) = channel();
+    let (shared, wake) = (Arc::clone(handle), Arc::clone(waker));
+    let spawned = std::thread::Builder::new().name("engine-start".to_owned()).spawn(move || {
+        before();
+        let started = EngineHandle::start(options).map_err(|err| err.to_string());
+        match &started {
+            Ok(handle) => {
+                let status = handle.status();
+                log::info!("the engine runs on {} with {} threads", status.lane, status.threads);
+                *shared.lock().unwrap_or_else(PoisonError::into_inner) = Some(handle.clone());
+            }
+            Err(problem) => log::error!("the engine did not start: {problem}"),
+        }
+        // The window may be gone by now; then nobody needs the engine.
+        drop(sender.send(started));
+        wake();
+    });
+    match spawned {
+        Ok(_) => Start::Pending(receiver),
+        Err(err) => Start::Failed(format!("the engine's thread could not be started: {err}")),
+    }
+}
+
 impl Backend for EngineBackend {
     fn engine(&mut self) -> Engine {
         self.poll();
@@ -142,6 +162,22 @@ impl Backend for EngineBackend {
             Start::Running(handle) => Some(Box::new(handle.load(options, self.wake()))),
             Start::Pending(_) | Start::Failed(_) => None,
         }
+    }
+
+    fn restart(&mut self, options: EngineOptions) {
+        let old = std::mem::replace(&mut self.start, Start::Failed(String::new()));
+        self.handle.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let end = move || {
+            let running = match old {
+                Start::Running(handle) => Some(handle),
+                Start::Pending(receiver) => receiver.recv().ok().and_then(Result::ok),
+                Start::Failed(_) => None,
+            };
+            if let Some(handle) = running {
+                handle.shutdown();
+            }
+        };
+        self.start = begin(options, Box::new(end), &self.handle, &self.waker);
     }
 
     fn unload(&mut self, id: &str) {

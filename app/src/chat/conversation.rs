@@ -8,6 +8,7 @@ use onebit_engine::session::{Event, Prompt, Request, StopReason};
 use onebit_engine::tokenizer;
 
 use super::backend::Generating;
+use crate::settings::Settings;
 use crate::store::{AnswerStats, Chat, Message, MessageId, MessageState, Role, Write};
 
 /// Where a running answer is.
@@ -91,14 +92,16 @@ impl Conversation {
     }
 
     /// The request for the running answer: everything said before it.
-    pub fn request(&self, model: &str) -> Request {
+    pub fn request(&self, model: &str, settings: &Settings) -> Request {
         let role = |role| match role {
             Role::System => tokenizer::Role::System,
             Role::User => tokenizer::Role::User,
             Role::Assistant => tokenizer::Role::Assistant,
         };
-        let system = (!self.chat.system.is_empty())
-            .then(|| tokenizer::Message { role: tokenizer::Role::System, content: self.chat.system.clone() });
+        let own = Some(self.chat.system.as_str()).filter(|system| !system.is_empty());
+        let system = own.unwrap_or_else(|| settings.system_prompt(model));
+        let system = (!system.is_empty())
+            .then(|| tokenizer::Message { role: tokenizer::Role::System, content: system.to_owned() });
         let said =
             self.messages.iter().filter(|message| !message.content.is_empty()).map(|message| {
                 tokenizer::Message { role: role(message.role), content: message.content.clone() }
@@ -107,17 +110,9 @@ impl Conversation {
         Request {
             model: model.to_owned(),
             prompt: Prompt::Chat(system.into_iter().chain(said).collect()),
-            sampling: Sampling {
-                temperature: 0.7,
-                top_k: 40,
-                top_p: 0.95,
-                min_p: 0.05,
-                repetition_penalty: 1.1,
-                // The id is new for every answer, so asking again gives another one.
-                seed: answer.unsigned_abs(),
-                ..Sampling::default()
-            },
-            max_new_tokens: 0,
+            // The id is new for every answer, so asking again gives another one.
+            sampling: Sampling { seed: answer.unsigned_abs(), ..settings.sampling(model) },
+            max_new_tokens: settings.max_new_tokens(model),
             stop: Vec::new(),
             session: Some(self.chat.id.0.to_string()),
             logprobs: None,
@@ -310,7 +305,9 @@ mod tests {
         let mut conversation = Conversation::restore(Chat::new("title", "m"), Vec::new());
         conversation.chat.system = "Be brief".to_owned();
         conversation.ask("Hello".to_owned(), "m");
-        let Prompt::Chat(said) = conversation.request("m").prompt else { panic!("a chat") };
+        let Prompt::Chat(said) = conversation.request("m", &Settings::default()).prompt else {
+            panic!("a chat")
+        };
         assert_eq!(said.iter().map(|m| m.content.as_str()).collect::<Vec<_>>(), ["Be brief", "Hello"]);
     }
 }

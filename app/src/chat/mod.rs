@@ -6,8 +6,10 @@ pub mod backend;
 mod clock;
 mod conversation;
 mod ended;
+mod finder;
 mod library;
 mod shelf;
+mod tuning;
 
 use std::collections::{HashMap, VecDeque};
 use std::path::Path;
@@ -17,14 +19,17 @@ use std::time::{Duration, Instant};
 
 use onebit_engine::session::{EngineStatus, ModelStatus};
 
+use crate::settings::{Settings, Value};
 use crate::store::{self, Chat, ChatId, MessageState, Query, Saving, Store, Write};
 pub use arrival::{Notice, Severity};
 pub use backend::{Backend, Engine, EngineBackend, Waker};
 pub use clock::Age;
 pub use conversation::{Answer, Conversation, Stage, rate_tok_per_sec};
 pub use ended::Ended;
+pub use finder::FoundChat;
 pub use library::Library;
 pub use shelf::{Change, Choice, Listing, Loadings, Refusal, Shelf, label};
+pub use tuning::Pending;
 
 /// Name under which the store remembers the path of the model that was chosen last.
 pub const LAST_MODEL: &str = "last_model";
@@ -48,6 +53,10 @@ pub struct Controller {
     states: HashMap<String, Option<String>>,
     utc_offset: Option<Receiver<Option<i64>>>,
     utc_offset_secs: i64,
+    settings: Arc<Settings>,
+    /// Settings that the engine was started with.
+    started_with: [Value; 4],
+    finder: finder::Finder,
     /// The list of chats.
     pub library: Library,
     /// The models.
@@ -75,6 +84,9 @@ impl Controller {
             utc_offset: Some(ask_utc_offset(Arc::clone(&waker))),
             waker,
             utc_offset_secs: 0,
+            settings: Arc::default(),
+            started_with: tuning::engine_values(&Settings::default()),
+            finder: finder::Finder::default(),
             library,
             shelf,
         }
@@ -98,7 +110,7 @@ impl Controller {
             self.utc_offset = None;
             self.utc_offset_secs = offset.unwrap_or(0);
         }
-        if let Some(change) = self.shelf.poll(self.backend.as_mut()) {
+        if let Some(change) = self.shelf.poll(self.backend.as_mut(), &self.settings) {
             self.engine = self.backend.engine();
             self.model_changed(change);
         }
@@ -330,6 +342,7 @@ impl Controller {
     fn model_changed(&mut self, change: Change) {
         match change {
             Change::Loaded(id) => {
+                log::info!("model {id:?} is loaded");
                 let path = self
                     .shelf
                     .choices
@@ -341,6 +354,7 @@ impl Controller {
                 }
             }
             Change::Refused(refusal) => {
+                log::warn!("model {:?} was refused: {}", refusal.choice.id, refusal.problem);
                 let mut writes = Vec::new();
                 for conversation in self.conversations.values_mut() {
                     let waiting = conversation.answer.as_ref().is_some_and(|answer| !answer.submitted());
@@ -367,7 +381,7 @@ impl Controller {
             };
             // A load that was replaced by another leaves its question to the model that came.
             let model = if answer.model == model { answer.model.clone() } else { model.clone() };
-            match self.backend.submit(conversation.request(&model)) {
+            match self.backend.submit(conversation.request(&model, &self.settings)) {
                 Ok(generation) => conversation.submitted(generation),
                 Err(err) => writes.extend(conversation.finish(MessageState::Failed, Some(err.to_string()))),
             }
@@ -399,6 +413,7 @@ impl Controller {
             self.outbox.pop_front();
         }
         self.questions.extend(self.library.questions());
+        self.questions.extend(self.finder.question());
         while let Some(question) = self.questions.front() {
             if self.store.ask(question.clone()).is_err() {
                 return;

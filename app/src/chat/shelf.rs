@@ -1,6 +1,7 @@
 //! The models one can choose from, and the one that is chosen: found files, the load in progress, the last refusal. Knows nothing of
 //! conversations.
 
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, channel};
@@ -11,6 +12,7 @@ use onebit_engine::session::{EngineStatus, LoadEvent, LoadOptions, ModelStatus};
 use super::backend::{Backend, Loading, Waker};
 use crate::folders::Folders;
 use crate::models::{self, FoundModel};
+use crate::settings::Settings;
 
 /// A model in the picker.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -75,6 +77,8 @@ pub struct Shelf {
     pub refusal: Option<Refusal>,
     /// Why the model of the last run is not the one that is loaded, until somebody has told the user.
     pub lost: Option<String>,
+    /// Context and KV storage that resident models were loaded with, by id.
+    pub loaded_with: HashMap<String, (usize, KvDtype)>,
 }
 
 impl Shelf {
@@ -111,6 +115,7 @@ impl Shelf {
             loading: None,
             refusal: None,
             lost: None,
+            loaded_with: HashMap::new(),
         }
     }
 
@@ -124,6 +129,15 @@ impl Shelf {
         }
         self.loading = Some(Loadings { choice: choice.clone(), done_bytes: 0, total_bytes: 0, load: None });
         None
+    }
+
+    /// Loads the chosen model again, or the one on its way from the beginning.
+    pub fn load_again(&mut self) {
+        let coming = self.loading.take().map(|loading| loading.choice);
+        let chosen = self.choices.iter().find(|choice| Some(&choice.id) == self.chosen.as_ref());
+        if let Some(choice) = coming.or_else(|| chosen.cloned()) {
+            self.loading = Some(Loadings { choice, done_bytes: 0, total_bytes: 0, load: None });
+        }
     }
 
     /// Adds a file, named by its stem or, where that is taken by another file, by its whole path.
@@ -140,19 +154,18 @@ impl Shelf {
     }
 
     /// Takes what has arrived: found models, progress, the end of a load.
-    pub fn poll(&mut self, backend: &mut dyn Backend) -> Option<Change> {
+    pub fn poll(&mut self, backend: &mut dyn Backend, settings: &Settings) -> Option<Change> {
         if let Some(listing) = self.listing.as_ref().and_then(|listing| listing.try_recv().ok()) {
             self.listing = None;
             self.take_listing(listing);
         }
         let loading = self.loading.as_mut()?;
         if loading.load.is_none() {
-            loading.load = backend.load(LoadOptions {
-                id: loading.choice.id.clone(),
-                path: loading.choice.path.clone(),
-                context: 0,
-                kv_dtype: KvDtype::F16,
-            });
+            let id = loading.choice.id.clone();
+            let (context, kv_dtype) = (settings.context(&id), settings.kv_dtype(&id));
+            let path = loading.choice.path.clone();
+            self.loaded_with.insert(id.clone(), (context, kv_dtype));
+            loading.load = backend.load(LoadOptions { id, path, context, kv_dtype });
         }
         while let Some(event) = loading.load.as_ref().and_then(|load| load.try_next()) {
             match event {

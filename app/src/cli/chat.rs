@@ -11,12 +11,13 @@ use onebit_engine::tokenizer::{Message, Role};
 
 use super::INTERRUPTED;
 use super::answer::{self, Answer};
-use super::flags::{EngineFlags, SamplingFlags};
+use super::flags::{self, EngineFlags, SamplingFlags};
 use super::interrupts::Interrupts;
 use super::output::{self, Output};
 use super::running::{self, Running};
 use crate::folders::Folders;
 use crate::models;
+use crate::settings::{Key, Settings};
 
 /// Name under which the engine keeps this conversation's cache.
 const SESSION: &str = "terminal";
@@ -29,23 +30,19 @@ pub struct Chat {
     /// Model: path, id or `starter`
     #[arg(short, long, default_value = models::STARTER)]
     model: String,
-    /// System prompt
-    #[arg(short, long, value_name = "SYSTEM")]
+    #[arg(short, long, value_name = "SYSTEM", help = flags::help(Key::SystemPrompt))]
     system: Option<String>,
     /// Answer this and end
     #[arg(short, long, value_name = "PROMPT")]
     prompt: Option<String>,
-    /// Most new tokens an answer; 0 = until the context is full
-    #[arg(short = 'n', long = "max-tokens", value_name = "N", default_value_t = 1024)]
-    max_tokens: u32,
-    /// Temperature; 0 = always the most likely token
-    #[arg(long, value_name = "T", default_value_t = 0.7)]
-    temp: f32,
+    #[arg(short = 'n', long = "max-tokens", value_name = "N", help = flags::help(Key::MaxTokens))]
+    max_tokens: Option<u32>,
+    #[arg(long, value_name = "T", help = flags::help(Key::Temperature))]
+    temp: Option<f32>,
     #[command(flatten)]
     sampling: SamplingFlags,
-    /// Context in tokens; 0 = what the model allows, at most 4096
-    #[arg(long, value_name = "N", default_value_t = 0)]
-    context: usize,
+    #[arg(long, value_name = "N", help = flags::help(Key::Context))]
+    context: Option<usize>,
     #[command(flatten)]
     engine: EngineFlags,
 }
@@ -64,6 +61,7 @@ enum Line<'l> {
 
 struct Conversation<'c> {
     command: &'c Chat,
+    settings: &'c Settings,
     running: &'c Running,
     interrupts: Interrupts,
     system: Option<String>,
@@ -80,10 +78,19 @@ impl Chat {
             running::require_text(prompt, "-p")?;
         }
         let interrupts = Interrupts::install()?;
-        let running = Running::start(folders, &self.model, &self.engine, self.context)?;
-        let system = self.system.clone().filter(|text| !text.is_empty());
-        let mut conversation =
-            Conversation { command: &self, running: &running, interrupts, system, messages: Vec::new() };
+        let settings = flags::settings(folders);
+        let running = Running::start(folders, &self.model, &self.engine, &settings, self.context)?;
+        let system =
+            self.system.clone().unwrap_or_else(|| settings.system_prompt(&running.model.id).to_owned());
+        let system = Some(system).filter(|text| !text.is_empty());
+        let mut conversation = Conversation {
+            command: &self,
+            settings: &settings,
+            running: &running,
+            interrupts,
+            system,
+            messages: Vec::new(),
+        };
         match &self.prompt {
             Some(prompt) => conversation.turn(prompt, output).map(|answer| status_of(&answer)),
             None => conversation.converse(output),
@@ -132,11 +139,12 @@ impl Conversation<'_> {
         messages.extend(self.system.iter().map(|text| message(Role::System, text)));
         messages.extend(self.messages.iter().cloned());
         messages.push(message(Role::User, text));
+        let model = &self.running.model.id;
         let request = Request {
-            model: self.running.model.id.clone(),
+            model: model.clone(),
             prompt: Prompt::Chat(messages),
-            sampling: self.command.sampling.sampling(self.command.temp),
-            max_new_tokens: self.command.max_tokens,
+            sampling: self.command.sampling.sampling(self.command.temp, self.settings.sampling(model)),
+            max_new_tokens: self.command.max_tokens.unwrap_or_else(|| self.settings.max_new_tokens(model)),
             stop: self.command.sampling.stop.clone(),
             session: Some(SESSION.to_owned()),
             logprobs: None,

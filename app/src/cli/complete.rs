@@ -4,14 +4,16 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::Args;
+use onebit_engine::sampler::Sampling;
 use onebit_engine::session::{Prompt, Request};
 
-use super::flags::{EngineFlags, SamplingFlags};
+use super::flags::{self, EngineFlags, SamplingFlags};
 use super::output::Output;
 use super::running::{self, Running};
 use super::{INTERRUPTED, answer, interrupts::Interrupts};
 use crate::folders::Folders;
 use crate::models;
+use crate::settings::Key;
 
 /// Most alternatives that can be asked for.
 const MAX_LOGPROBS: i64 = 100;
@@ -35,9 +37,8 @@ pub struct Complete {
     /// Report log-probabilities with this many alternatives a token
     #[arg(long, value_name = "K", value_parser = clap::value_parser!(u32).range(0..=MAX_LOGPROBS))]
     logprobs: Option<u32>,
-    /// Context in tokens; 0 = what the model allows, at most 4096
-    #[arg(long, value_name = "N", default_value_t = 0)]
-    context: usize,
+    #[arg(long, value_name = "N", help = flags::help(Key::Context))]
+    context: Option<usize>,
     #[command(flatten)]
     engine: EngineFlags,
 }
@@ -50,11 +51,12 @@ impl Complete {
     pub fn run(self, folders: &Folders, output: &mut Output) -> Result<ExitCode> {
         running::require_text(&self.prompt, "-p")?;
         let interrupts = Interrupts::install()?;
-        let running = Running::start(folders, &self.model, &self.engine, self.context)?;
+        let running =
+            Running::start(folders, &self.model, &self.engine, &flags::settings(folders), self.context)?;
         let request = Request {
             model: running.model.id.clone(),
             prompt: Prompt::Text(self.prompt),
-            sampling: self.sampling.sampling(self.temp),
+            sampling: self.sampling.sampling(Some(self.temp), Sampling::default()),
             max_new_tokens: self.max_tokens,
             stop: self.sampling.stop,
             session: None,

@@ -5,6 +5,10 @@ use onebit_engine::lane::{KvDtype, LaneChoice};
 use onebit_engine::sampler::Sampling;
 use onebit_engine::session::Head;
 
+use super::output;
+use crate::folders::Folders;
+use crate::settings::{Key, Settings};
+
 /// `--lane`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum LaneFlag {
@@ -39,24 +43,36 @@ pub enum KvFlag {
     Int8,
 }
 
-/// Where a model runs.
+/// Where a model runs. What is not given comes from the settings.
 #[derive(Debug, Clone, Args)]
 pub struct EngineFlags {
-    /// Where to run
-    #[arg(long, value_enum, default_value = "auto")]
-    pub lane: LaneFlag,
-    /// Worker threads; 0 = one per physical core
-    #[arg(long, value_name = "N", default_value_t = 0)]
-    pub threads: usize,
-    /// Storage of the KV cache
-    #[arg(long, value_enum, default_value = "f16")]
-    pub kv: KvFlag,
-    /// The LM head
-    #[arg(long, value_enum, default_value = "screened")]
-    pub head: HeadFlag,
+    #[arg(long, value_enum, help = help(Key::Lane))]
+    lane: Option<LaneFlag>,
+    #[arg(long, value_name = "N", help = help(Key::Threads))]
+    threads: Option<usize>,
+    #[arg(long, value_enum, help = help(Key::KvType))]
+    kv: Option<KvFlag>,
+    #[arg(long, value_enum, help = help(Key::Head))]
+    head: Option<HeadFlag>,
     /// Memory for weights, KV cache and scratch, e.g. 900M or 8G; 0 = three quarters of the machine's
-    #[arg(long, value_name = "BYTES", default_value = "0", value_parser = parse_bytes)]
-    pub memory_limit: u64,
+    /// [default: the setting models.memory_limit_mib]
+    #[arg(long, value_name = "BYTES", value_parser = parse_bytes)]
+    memory_limit: Option<u64>,
+}
+
+/// What flags, settings and defaults come to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct EngineChoice {
+    /// Where to run.
+    pub lane: LaneChoice,
+    /// Worker threads; 0 = one per physical core.
+    pub threads: usize,
+    /// Storage of the KV cache.
+    pub kv: KvDtype,
+    /// How the LM head is computed.
+    pub head: Head,
+    /// Memory budget; 0 = three quarters of the machine's.
+    pub memory_bytes: u64,
 }
 
 /// How tokens are picked.
@@ -66,20 +82,52 @@ pub struct SamplingFlags {
     #[arg(long, value_name = "S", default_value_t = 0)]
     seed: u64,
     /// Keep the K most likely tokens; 0 = all
-    #[arg(long, value_name = "K", default_value_t = 0)]
-    top_k: u32,
+    #[arg(long, value_name = "K")]
+    top_k: Option<u32>,
     /// Keep the most likely tokens up to this mass
-    #[arg(long, value_name = "P", default_value_t = 1.0)]
-    top_p: f32,
+    #[arg(long, value_name = "P")]
+    top_p: Option<f32>,
     /// Drop tokens below this fraction of the most likely one
-    #[arg(long, value_name = "P", default_value_t = 0.0)]
-    min_p: f32,
+    #[arg(long, value_name = "P")]
+    min_p: Option<f32>,
     /// Divide the logits of recent tokens by this
-    #[arg(long, value_name = "X", default_value_t = 1.0)]
-    repeat_penalty: f32,
+    #[arg(long, value_name = "X")]
+    repeat_penalty: Option<f32>,
     /// End at this text; may be given several times
     #[arg(long, value_name = "TEXT")]
     pub stop: Vec<String>,
+}
+
+/// Help of a flag that a setting stands behind.
+pub fn help(key: Key) -> String {
+    format!("{} [default: the setting {}]", key.row().help.trim_end_matches('.'), key.row().path())
+}
+
+/// The settings of the user. What cannot be used is said on stderr, and the default is used.
+pub fn settings(folders: &Folders) -> Settings {
+    let path = crate::settings::path(folders);
+    let loaded = crate::settings::load(&path);
+    for problem in &loaded.problems {
+        output::note(&format!("note: {}: {problem}; the default is used", path.display()));
+    }
+    loaded.settings
+}
+
+impl EngineFlags {
+    /// Flags over settings over defaults, for a model.
+    ///
+    /// # Errors
+    /// A lane that this build has not.
+    pub fn choose(&self, settings: &Settings, model: &str) -> anyhow::Result<EngineChoice> {
+        let base = settings.engine_options();
+        Ok(EngineChoice {
+            lane: self.lane.map_or(Ok(base.lane), LaneFlag::choice)?,
+            threads: self.threads.unwrap_or(base.threads),
+            kv: self.kv.map_or_else(|| settings.kv_dtype(model), KvFlag::dtype),
+            head: self.head.map_or(base.head, HeadFlag::head),
+            memory_bytes: self.memory_limit.unwrap_or(base.memory_bytes),
+        })
+    }
 }
 
 impl LaneFlag {
@@ -119,16 +167,16 @@ impl KvFlag {
 }
 
 impl SamplingFlags {
-    /// The engine's form, at a temperature.
-    pub fn sampling(&self, temperature: f32) -> Sampling {
+    /// The engine's form: flags over `base`.
+    pub fn sampling(&self, temperature: Option<f32>, base: Sampling) -> Sampling {
         Sampling {
-            temperature,
-            top_k: self.top_k,
-            top_p: self.top_p,
-            min_p: self.min_p,
-            repetition_penalty: self.repeat_penalty,
+            temperature: temperature.unwrap_or(base.temperature),
+            top_k: self.top_k.unwrap_or(base.top_k),
+            top_p: self.top_p.unwrap_or(base.top_p),
+            min_p: self.min_p.unwrap_or(base.min_p),
+            repetition_penalty: self.repeat_penalty.unwrap_or(base.repetition_penalty),
             seed: self.seed,
-            ..Sampling::default()
+            ..base
         }
     }
 }
@@ -153,6 +201,7 @@ pub fn parse_bytes(text: &str) -> Result<u64, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::settings::Change;
 
     #[test]
     fn sizes_are_powers_of_1024() {
@@ -162,6 +211,72 @@ mod tests {
         for wrong in ["", "M", "-1", "1.5G", "8X", "99999999999T"] {
             assert!(parse_bytes(wrong).is_err(), "{wrong}");
         }
+    }
+
+    #[derive(Debug, clap::Parser)]
+    struct Line {
+        #[command(flatten)]
+        engine: EngineFlags,
+        #[command(flatten)]
+        sampling: SamplingFlags,
+    }
+
+    fn line(arguments: &[&str]) -> Line {
+        clap::Parser::parse_from(std::iter::once("onebit").chain(arguments.iter().copied()))
+    }
+
+    #[test]
+    fn flags_override_settings_and_settings_override_defaults() {
+        let mut settings = Settings::default();
+        let plain = line(&[]).engine.choose(&settings, "m").unwrap();
+        assert_eq!((plain.lane, plain.threads, plain.kv), (LaneChoice::Auto, 0, KvDtype::F16));
+        for (key, model, value) in [
+            (Key::Lane, None, "cpu".into()),
+            (Key::Threads, None, 3.into()),
+            (Key::KvType, None, "int8".into()),
+            (Key::Head, None, "exact".into()),
+            (Key::MemoryLimit, None, 900.into()),
+            (Key::Temperature, None, 0.5.into()),
+            (Key::Temperature, Some("m".to_owned()), 0.25.into()),
+            (Key::TopK, None, 7.into()),
+        ] {
+            settings.apply(&Change::Set { key, model, value: Some(value) }).unwrap();
+        }
+        let set = line(&[]).engine.choose(&settings, "m").unwrap();
+        let expected = EngineChoice {
+            lane: LaneChoice::Cpu,
+            threads: 3,
+            kv: KvDtype::Int8,
+            head: Head::Exact,
+            memory_bytes: 900 << 20,
+        };
+        assert_eq!(set, expected);
+        let given = line(&[
+            "--head",
+            "4-bit",
+            "--lane",
+            "reference",
+            "--threads",
+            "0",
+            "--kv",
+            "f16",
+            "--memory-limit",
+            "1G",
+        ]);
+        let given = given.engine.choose(&settings, "m").unwrap();
+        let expected = EngineChoice {
+            lane: LaneChoice::Reference,
+            threads: 0,
+            kv: KvDtype::F16,
+            head: Head::FourBit,
+            memory_bytes: 1 << 30,
+        };
+        assert_eq!(given, expected);
+        let base = || settings.sampling("m");
+        assert_eq!(line(&[]).sampling.sampling(None, base()).temperature, 0.25);
+        assert_eq!(line(&[]).sampling.sampling(Some(0.0), settings.sampling("other")).temperature, 0.0);
+        assert_eq!(line(&["--top-k", "0"]).sampling.sampling(None, base()).top_k, 0);
+        assert_eq!(line(&["--top-p", "1"]).sampling.sampling(None, base()).top_k, 7);
     }
 
     #[test]

@@ -10,7 +10,7 @@ use onebit_engine::session::{ScoreEvent, ScoreRequest};
 use onebit_engine::tokenizer::Specials;
 use serde_json::json;
 
-use super::flags::EngineFlags;
+use super::flags::{self, EngineFlags};
 use super::output::{self, Output};
 use super::running::{self, Running};
 use crate::folders::Folders;
@@ -68,7 +68,8 @@ impl Ppl {
         }
         let context = usize::try_from(self.context).expect("usize holds 32 bits on every supported machine");
         // One position more than a window has tokens, for a BOS in front.
-        let running = Running::start(folders, &self.model, &self.engine, context + 1)?;
+        let running =
+            Running::start(folders, &self.model, &self.engine, &flags::settings(folders), Some(context + 1))?;
         let scored = score(&running, ids, context)?;
         let perplexity = scored.mean_nll.exp();
         if output.is_json() {

@@ -11,6 +11,7 @@ use super::flags::EngineFlags;
 use super::output;
 use crate::folders::Folders;
 use crate::models::{self, FoundModel};
+use crate::settings::Settings;
 
 /// See the module documentation. Ends the engine when dropped.
 pub struct Running {
@@ -24,22 +25,31 @@ pub fn no_waker() -> Waker {
 }
 
 impl Running {
-    /// Starts an engine and loads `model` (path, id or `starter`) with room for `context` tokens (0 = the model's own, at most 4096).
+    /// Starts an engine and loads `model` (path, id or `starter`) with room for `context` tokens (0 = the model's own, at most
+    /// 4096; `None` = what the settings say).
     ///
     /// # Errors
     /// No such model or lane, a broken file, not enough memory.
-    pub fn start(folders: &Folders, model: &str, flags: &EngineFlags, context: usize) -> Result<Self> {
+    pub fn start(
+        folders: &Folders,
+        model: &str,
+        flags: &EngineFlags,
+        settings: &Settings,
+        context: Option<usize>,
+    ) -> Result<Self> {
         let found = models::resolve(folders, model)?;
+        let choice = flags.choose(settings, &found.id)?;
+        let context = context.unwrap_or_else(|| settings.context(&found.id));
         let engine = EngineHandle::start(EngineOptions {
-            lane: flags.lane.choice()?,
-            threads: flags.threads,
-            memory_bytes: flags.memory_limit,
+            lane: choice.lane,
+            threads: choice.threads,
+            memory_bytes: choice.memory_bytes,
             max_running: 1,
-            head: flags.head.head(),
+            head: choice.head,
             ..EngineOptions::default()
         })
         .context("the engine did not start")?;
-        let options = LoadOptions { id: found.id, path: found.path, context, kv_dtype: flags.kv.dtype() };
+        let options = LoadOptions { id: found.id, path: found.path, context, kv_dtype: choice.kv };
         let model = match wait_for_load(&engine, options) {
             Ok(model) => model,
             Err(err) => {

@@ -11,7 +11,7 @@ use onebit_engine::tokenizer::{Specials, Tokenizer};
 use serde_json::{Value, json};
 
 use super::answer;
-use super::flags::EngineFlags;
+use super::flags::{self, EngineFlags};
 use super::interrupts::Interrupts;
 use super::output::Output;
 use super::ppl;
@@ -73,7 +73,8 @@ impl Verify {
         pass(tokens(&tokenizer)?, output)?;
 
         let context = CONTEXT.min(file.config().context_length);
-        let running = Running::start(folders, &self.file, &self.engine, context)?;
+        let running =
+            Running::start(folders, &self.file, &self.engine, &flags::settings(folders), Some(context))?;
         let vocab = file.config().vocab;
         pass(likelihood(&running, &tokenizer, vocab, context)?, output)?;
         pass(trial(&running, &interrupts)?, output)?;

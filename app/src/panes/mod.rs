@@ -1,3 +1,5 @@
 //! The pages of the window. A pane reads the controller, draws, and sends commands; it changes nothing itself.
 
 pub mod chat;
+pub mod palette;
+pub mod settings;

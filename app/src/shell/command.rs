@@ -2,12 +2,13 @@
 
 use std::path::PathBuf;
 
+use super::{Page, Part};
 use crate::chat::Choice;
+use crate::settings::Change;
 use crate::store::ChatId;
-use crate::theme::Appearance;
 use crate::window::Closing;
 
-/// A command.
+/// A command. What a user can ask for by name is listed in [`super::action`].
 #[derive(Debug, Clone, PartialEq)]
 pub enum Command {
     /// Show an empty chat.
@@ -46,10 +47,29 @@ pub enum Command {
     Copy(String),
     /// Show where a link leads and ask whether to open it.
     AskLink(String),
-    /// Switch the theme.
-    SetAppearance(Appearance),
     /// Show or hide the list of chats where it is a sheet.
     ToggleList,
+    /// Show a page.
+    Go(Page),
+    /// Show a part of the settings.
+    ShowSettings(Part),
+    /// Put the keyboard into the search field of the settings.
+    SearchSettings,
+    /// Change a setting.
+    Change(Change),
+    /// Ask whether to go back to the defaults everywhere.
+    AskResetSettings,
+    /// Restart the engine or load the model again, so that changed settings take effect.
+    ApplyEngineSettings,
+    /// Open a file or folder with the desktop's program for it.
+    OpenPlace(PathBuf),
+    /// Open or close the command palette.
+    TogglePalette,
+    /// Put the keyboard into the next region, or into the one before.
+    NextRegion {
+        /// Which way.
+        forward: bool,
+    },
     /// Take the window away; the app stays in the tray.
     HideWindow,
     /// End the app.

@@ -2,6 +2,8 @@
 
 use eframe::egui::Vec2;
 
+use super::Page;
+
 /// Width of the rail.
 pub const RAIL: f32 = 64.0;
 /// Height of the page header.
@@ -25,11 +27,15 @@ pub struct Metrics {
 }
 
 impl Metrics {
-    /// Sizes for a window of `size` points.
-    pub fn of(size: Vec2) -> Self {
+    /// Sizes for a page in a window of `size` points.
+    pub fn of(size: Vec2, page: Page) -> Self {
         let wide = size.x >= 1600.0;
         let list_is_sheet = size.x < 1080.0;
-        let list = if wide { 288.0 } else { 256.0 };
+        let list = match page {
+            Page::Settings => 224.0,
+            Page::Chat if wide => 288.0,
+            Page::Chat => 256.0,
+        };
         let content = size.x - RAIL - if list_is_sheet { 0.0 } else { list };
         // The composer is 24 wider than the column and keeps 16 to the edges.
         let column = (if wide { 760.0_f32 } else { 720.0 }).min(content - 56.0);
@@ -45,14 +51,14 @@ mod tests {
 
     #[test]
     fn the_list_becomes_a_sheet_below_1080() {
-        assert!(Metrics::of(vec2(1079.0, 800.0)).list_is_sheet);
-        assert!(!Metrics::of(vec2(1080.0, 800.0)).list_is_sheet);
+        assert!(Metrics::of(vec2(1079.0, 800.0), Page::Chat).list_is_sheet);
+        assert!(!Metrics::of(vec2(1080.0, 800.0), Page::Chat).list_is_sheet);
     }
 
     #[test]
     fn column_and_composer_fit_at_every_width() {
         for width in 720..2000 {
-            let metrics = Metrics::of(vec2(width as f32, 800.0));
+            let metrics = Metrics::of(vec2(width as f32, 800.0), Page::Chat);
             let content = width as f32 - RAIL - if metrics.list_is_sheet { 0.0 } else { metrics.list };
             assert!(metrics.column + 24.0 + 32.0 <= content, "{width}");
         }

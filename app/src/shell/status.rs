@@ -1,19 +1,27 @@
 //! The status bar: lane, model, speed and context at the left, memory at the right. Never hidden, so that a change of lane is seen.
+//! What can be set is a button that opens its settings.
 
 use eframe::egui::accesskit::Role;
 use eframe::egui::{Color32, Rect, Sense, Ui, WidgetInfo, pos2, vec2};
 
-use super::{Metrics, words};
+use super::{Command, Metrics, Part, words};
 use crate::chat::{Controller, Engine, Stage, label, rate_tok_per_sec};
+use crate::settings::Group;
 use crate::theme::{self, Text, Tokens, icons};
 use crate::ui;
 
 /// Draws the status bar into `rect`.
-pub fn show(ui: &mut Ui, rect: Rect, metrics: &Metrics, controller: &Controller) {
+pub fn show(
+    ui: &mut Ui,
+    rect: Rect,
+    metrics: &Metrics,
+    controller: &Controller,
+    commands: &mut Vec<Command>,
+) {
     let tokens = theme::tokens(ui.ctx());
     ui.painter().rect_filled(rect, 0, tokens.bg_rail);
     ui.painter().rect_filled(Rect::from_min_size(rect.min, vec2(rect.width(), 1.0)), 0, tokens.border);
-    let mut bar = Bar { ui, tokens, rect, x: rect.left() + 12.0, first: true };
+    let mut bar = Bar { ui, tokens, rect, x: rect.left() + 12.0, first: true, commands };
     bar.lane(controller);
     bar.model(controller);
     bar.figure(&speed(controller));
@@ -29,6 +37,7 @@ struct Bar<'a> {
     rect: Rect,
     x: f32,
     first: bool,
+    commands: &'a mut Vec<Command>,
 }
 
 impl Bar<'_> {
@@ -43,7 +52,7 @@ impl Bar<'_> {
         };
         ui::dot(self.ui.painter(), pos2(self.x + 4.0, self.rect.center().y), color);
         self.x += 14.0;
-        self.text(Text::Small, self.tokens.text2, &word, notice.as_deref());
+        self.button(Text::Small, &word, notice.as_deref().unwrap_or("Lane that models run on"), "Lane");
     }
 
     fn model(&mut self, controller: &Controller) {
@@ -63,7 +72,7 @@ impl Bar<'_> {
             self.tokens.text2,
         );
         self.x += 20.0;
-        self.text(Text::Small, self.tokens.text2, &word, path.to_str());
+        self.button(Text::Small, &word, &path.to_string_lossy(), "Model");
     }
 
     fn figure(&mut self, text: &str) {
@@ -99,12 +108,7 @@ impl Bar<'_> {
             14.0,
             self.tokens.text2,
         );
-        self.text(
-            Text::MonoSmall,
-            self.tokens.text2,
-            &text,
-            Some("Memory used by models, of the budget for them"),
-        );
+        self.button(Text::MonoSmall, &text, "Memory used by models, of the budget for them", "Memory");
     }
 
     fn separator(&mut self) {
@@ -112,6 +116,31 @@ impl Bar<'_> {
             let line = Rect::from_min_size(pos2(self.x + 12.0, self.rect.center().y - 6.0), vec2(1.0, 13.0));
             self.ui.painter().rect_filled(line, 0, self.tokens.border_strong);
             self.x += 25.0;
+        }
+    }
+
+    /// A text that opens the settings of models.
+    fn button(&mut self, style: Text, text: &str, tip: &str, name: &str) {
+        self.first = false;
+        let galley =
+            style.line(self.ui, text, self.tokens.text2, (self.rect.right() - 12.0 - self.x).max(0.0));
+        let at = pos2(self.x, self.rect.center().y + 0.5 - galley.size().y / 2.0).round();
+        let rect = Rect::from_min_size(
+            pos2(at.x - 4.0, self.rect.top() + 2.0),
+            vec2(galley.size().x + 8.0, self.rect.height() - 3.0),
+        );
+        let response = self.ui.interact(rect, self.ui.scope_id().with(("status", name)), Sense::click());
+        response.widget_info(|| WidgetInfo::labeled(Role::Button, true, text));
+        let hovered = response.hovered();
+        if hovered {
+            self.ui.painter().rect_filled(rect, theme::R1, self.tokens.hover);
+        }
+        let color = if hovered { self.tokens.text } else { self.tokens.text2 };
+        self.ui.painter().galley_with_override_text_color(at, galley, color);
+        ui::focus_ring_inside(self.ui, &response, theme::R1);
+        self.x = rect.right() - 4.0;
+        if ui::tip(response, tip, &[]).clicked() {
+            self.commands.push(Command::ShowSettings(Part::Values(Group::Models)));
         }
     }
 

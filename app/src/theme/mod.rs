@@ -30,6 +30,9 @@ pub const R4: u8 = 10;
 /// Corner radius of bubbles, the composer and dialogs.
 pub const R5: u8 = 12;
 
+/// How long a fade takes.
+const ANIMATION_SECS: f32 = 0.12;
+
 /// Which theme the user asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Appearance {
@@ -72,17 +75,45 @@ pub enum Elevation {
 /// Installs fonts and both styles. Once per context.
 pub fn install(ctx: &egui::Context) {
     ctx.set_fonts(definitions());
+    // The size of text is a setting with keys of its own.
+    ctx.options_mut(|options| options.zoom_with_keyboard = false);
     ctx.set_style_of(Theme::Dark, style(&Tokens::dark()));
     ctx.set_style_of(Theme::Light, style(&Tokens::light()));
 }
 
 /// Switches the theme.
-pub fn choose(ctx: &egui::Context, appearance: Appearance) {
+fn choose(ctx: &egui::Context, appearance: Appearance) {
     ctx.set_theme(match appearance {
         Appearance::System => ThemePreference::System,
         Appearance::Light => ThemePreference::Light,
         Appearance::Dark => ThemePreference::Dark,
     });
+}
+
+/// How the window looks by choice of the user.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Look {
+    /// Which theme.
+    pub appearance: Appearance,
+    /// Factor by which everything is larger than designed.
+    pub zoom: f32,
+    /// Whether nothing may move by itself.
+    pub reduced_motion: bool,
+}
+
+/// Applies a look; costs nothing when it is applied already.
+pub fn apply(ctx: &egui::Context, look: Look) {
+    choose(ctx, look.appearance);
+    if ctx.zoom_factor() != look.zoom {
+        ctx.set_zoom_factor(look.zoom);
+    }
+    let animation_secs = if look.reduced_motion { 0.0 } else { ANIMATION_SECS };
+    ctx.all_styles_mut(|style| style.animation_time = animation_secs);
+}
+
+/// Whether anything may move by itself.
+pub fn moves(ctx: &egui::Context) -> bool {
+    ctx.global_style().animation_time > 0.0
 }
 
 /// The roles of the theme in use.
@@ -124,7 +155,7 @@ pub fn style(tokens: &Tokens) -> Style {
         (TextStyle::Monospace, Text::Mono.font()),
     ]
     .into();
-    style.animation_time = 0.12;
+    style.animation_time = ANIMATION_SECS;
     style.interaction.tooltip_delay = 0.5;
     style.interaction.selectable_labels = false;
     spacing(&mut style.spacing);

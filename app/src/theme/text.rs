@@ -30,6 +30,8 @@ pub enum Text {
     ChatStrong,
     /// Italic inside messages.
     ChatItalic,
+    /// What is typed into the palette.
+    Query,
     /// Notes.
     Small,
     /// Field and column labels.
@@ -59,6 +61,7 @@ impl Text {
             Self::Chat => (FontFamily::Proportional, 14.0, 24.0),
             Self::ChatStrong => (named(fonts::SEMIBOLD), 14.0, 24.0),
             Self::ChatItalic => (named(fonts::ITALIC), 14.0, 24.0),
+            Self::Query => (FontFamily::Proportional, 16.0, 24.0),
             Self::Small => (FontFamily::Proportional, 12.0, 16.0),
             Self::Label => (named(fonts::MEDIUM), 12.0, 16.0),
             Self::Micro => (named(fonts::MEDIUM), 11.0, 16.0),

@@ -241,6 +241,24 @@ mod tests {
     }
 
     #[test]
+    fn what_is_drawn_without_words_is_told_from_what_is_behind_it() {
+        for t in [Tokens::dark(), Tokens::light()] {
+            for (name, mark, layer) in [
+                ("trit -1", t.trit_minus, t.surface),
+                ("trit 0", t.trit_zero, t.surface),
+                ("trit +1", t.trit_plus, t.surface),
+                ("progress", t.accent, t.border_strong),
+                ("toggle that is off", t.border_input, t.bg_base),
+                ("knob of a toggle that is on", t.on_accent, t.accent),
+                ("cursor", t.accent, t.surface),
+            ] {
+                let ratio = contrast(mark, layer);
+                assert!(ratio >= 3.0, "{name} (dark {}): {ratio:.2}", t.dark);
+            }
+        }
+    }
+
+    #[test]
     fn state_words_are_readable_on_their_tint() {
         for t in [Tokens::dark(), Tokens::light()] {
             for (word, tint) in [
@@ -252,6 +270,14 @@ mod tests {
                 (t.on_accent, t.accent_hover),
                 (t.on_accent, t.accent_press),
                 (t.on_danger, t.danger_fill),
+                (t.on_danger, t.danger_hover),
+                (t.on_danger, t.danger_press),
+                (t.text, t.danger_soft),
+                (t.text2, t.danger_soft),
+                (t.text, t.warning_soft),
+                (t.text, t.well),
+                (t.text2, t.well),
+                (t.text3, t.well),
                 (t.text, t.sel),
                 (t.text, t.bubble),
             ] {

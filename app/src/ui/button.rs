@@ -37,6 +37,7 @@ pub struct Button<'a> {
     kind: Kind,
     size: Size,
     word: &'a str,
+    name: Option<&'a str>,
     icon: Option<char>,
     enabled: bool,
 }
@@ -44,7 +45,13 @@ pub struct Button<'a> {
 impl<'a> Button<'a> {
     /// A button of a kind.
     pub fn new(kind: Kind, word: &'a str) -> Self {
-        Self { kind, size: Size::Normal, word, icon: None, enabled: true }
+        Self { kind, size: Size::Normal, word, name: None, icon: None, enabled: true }
+    }
+
+    /// With an accessible name that says more than the word.
+    pub fn named(mut self, name: &'a str) -> Self {
+        self.name = Some(name);
+        self
     }
 
     /// With an icon before the word.
@@ -122,7 +129,8 @@ impl Widget for Button<'_> {
         let size = vec2((galley.size().x + icon_width + 2.0 * side).ceil(), height);
         let sense = if self.enabled { Sense::click() } else { Sense::hover() };
         let (rect, response) = ui.allocate_exact_size(size, sense);
-        response.widget_info(|| WidgetInfo::labeled(Role::Button, self.enabled, self.word));
+        response
+            .widget_info(|| WidgetInfo::labeled(Role::Button, self.enabled, self.name.unwrap_or(self.word)));
         let look = look(&tokens, self.kind, self.enabled, &response);
         ui.painter().rect(rect, theme::R2, look.fill, Stroke::new(1.0, look.edge), StrokeKind::Inside);
         if let Some(glyph) = self.icon {

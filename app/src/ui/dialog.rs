@@ -15,7 +15,7 @@ pub enum Answer {
     Cancel,
     /// The verb on the button.
     Confirm,
-    /// The other verb of a [`choice`].
+    /// The other verb of a [`dilemma`].
     Other,
 }
 
@@ -37,7 +37,7 @@ pub fn dialog(ctx: &Context, id: Id, confirm: &Confirm<'_>, content: impl FnOnce
 }
 
 /// Shows a question with two verbs. Esc and a click outside cancel.
-pub fn choice(ctx: &Context, id: Id, confirm: &Confirm<'_>, other: &str) -> Answer {
+pub fn dilemma(ctx: &Context, id: Id, confirm: &Confirm<'_>, other: &str) -> Answer {
     show(ctx, id, confirm, (other, Answer::Other), |_| {})
 }
 

@@ -1,6 +1,8 @@
-//! One-line text fields.
+//! Text fields of one line and of several.
 
-use eframe::egui::{Id, Key, Margin, Rect, Response, Sense, Stroke, StrokeKind, TextEdit, Ui, vec2};
+use eframe::egui::{
+    Id, Key, Margin, Rect, Response, ScrollArea, Sense, Stroke, StrokeKind, TextEdit, Ui, UiBuilder, vec2,
+};
 
 use super::{icon, tag};
 use crate::theme::{self, Text, icons};
@@ -52,4 +54,34 @@ pub fn text_field(ui: &mut Ui, field: &Field<'_>, text: &mut String) -> Response
         text.clear();
     }
     response
+}
+
+/// A field of several lines in `rect`, which scrolls when there are more.
+pub fn text_area(ui: &mut Ui, id: Id, name: &str, rect: Rect, text: &mut String) -> Response {
+    let tokens = theme::tokens(ui.ctx());
+    let focused = ui.memory(|memory| memory.has_focus(id));
+    let edge = if focused { Stroke::new(2.0, tokens.focus) } else { Stroke::new(1.0, tokens.border_input) };
+    ui.painter().rect(rect, theme::R2, tokens.bg_base, edge, StrokeKind::Inside);
+    let inner = rect.shrink2(vec2(10.0, 6.0));
+    ui.scope_builder(UiBuilder::new().max_rect(inner), |ui| {
+        ScrollArea::vertical()
+            .id_salt(id)
+            .auto_shrink(false)
+            .show(ui, |ui| {
+                let edit = TextEdit::multiline(text)
+                    .id(id)
+                    .font(Text::Body.font())
+                    .text_color(tokens.text)
+                    .frame(eframe::egui::Frame::NONE)
+                    .margin(Margin::ZERO)
+                    .desired_rows(1)
+                    .desired_width(f32::INFINITY)
+                    .min_size(inner.size());
+                let response = ui.add(edit);
+                ui.ctx().accesskit_node_builder(response.id, |node| node.set_label(name));
+                response
+            })
+            .inner
+    })
+    .inner
 }

@@ -41,8 +41,12 @@ pub fn dot(painter: &Painter, center: Pos2, color: Color32) {
     painter.circle_filled(center, 4.0, color);
 }
 
-/// The busy ring of 12 px, stepped at 8 frames a second while it is drawn.
+/// The busy ring of 12 px, stepped at 8 frames a second while it is drawn. Under reduced motion there is none: the word beside it says
+/// what goes on.
 pub fn busy_ring(ui: &Ui, center: Pos2) {
+    if !theme::moves(ui.ctx()) {
+        return;
+    }
     let tokens = theme::tokens(ui.ctx());
     let step = ui.input(|input| (input.time * 8.0).floor());
     let begin = ((step % 8.0) / 8.0) as f32;

@@ -21,7 +21,7 @@ pub fn menu_frame(ui: &Ui) -> Frame {
 #[must_use]
 pub struct MenuItem<'a> {
     word: &'a str,
-    glyph: char,
+    glyph: Option<char>,
     danger: bool,
     checked: bool,
     note: &'a str,
@@ -31,7 +31,12 @@ pub struct MenuItem<'a> {
 impl<'a> MenuItem<'a> {
     /// An item with an icon.
     pub fn new(glyph: char, word: &'a str) -> Self {
-        Self { word, glyph, danger: false, checked: false, note: "", width: 140.0 }
+        Self { glyph: Some(glyph), ..Self::plain(word) }
+    }
+
+    /// An item without an icon.
+    pub fn plain(word: &'a str) -> Self {
+        Self { word, glyph: None, danger: false, checked: false, note: "", width: 140.0 }
     }
 
     /// One that destroys something.
@@ -69,13 +74,12 @@ impl Widget for MenuItem<'_> {
             ui.painter().rect_filled(rect, theme::R2, tokens.active);
         }
         let color = if self.danger { tokens.danger } else { tokens.text };
-        icon(
-            ui.painter(),
-            self.glyph,
-            rect.left_center() + vec2(16.0, 0.0),
-            16.0,
-            if self.danger { color } else { tokens.text2 },
-        );
+        let mut left = rect.left() + 8.0;
+        if let Some(glyph) = self.glyph {
+            let icon_color = if self.danger { color } else { tokens.text2 };
+            icon(ui.painter(), glyph, pos2(left + 8.0, rect.center().y), 16.0, icon_color);
+            left += 24.0;
+        }
         let mut right = rect.right() - 8.0;
         if self.checked {
             icon(
@@ -97,12 +101,8 @@ impl Widget for MenuItem<'_> {
             );
             right -= 12.0;
         }
-        let galley = Text::Body.line(ui, self.word, color, right - rect.left() - 32.0);
-        ui.painter().galley(
-            pos2(rect.left() + 32.0, rect.center().y - galley.size().y / 2.0).round(),
-            galley,
-            color,
-        );
+        let galley = Text::Body.line(ui, self.word, color, right - left);
+        ui.painter().galley(pos2(left, rect.center().y - galley.size().y / 2.0).round(), galley, color);
         focus_ring_inside(ui, &response, theme::R2);
         response
     }

@@ -2,12 +2,15 @@
 //! control reports what happened; it never acts on application state.
 
 mod button;
+mod choice;
 mod dialog;
 mod field;
 mod gauge;
 mod label;
 mod menu;
 mod row;
+mod sheet;
+mod slider;
 mod state;
 mod tag;
 mod toast;
@@ -19,14 +22,17 @@ use eframe::egui::{
 use crate::theme::{self, Text};
 
 pub use button::{Button, IconButton, Kind, Size};
-pub use dialog::{Answer, Confirm, choice, dialog};
-pub use field::{Field, text_field};
+pub use choice::{changed_dot, segment, select, toggle};
+pub use dialog::{Answer, Confirm, dialog, dilemma};
+pub use field::{Field, text_area, text_field};
 pub use gauge::{bar, busy_ring, dot, gauge, level_color};
 pub use label::{icon, icon_filled, label, paint_centered, paragraph};
 pub use menu::{MenuItem, menu_frame};
-pub use row::{ListRow, RowOutput};
-pub use state::{Problem, empty_state, problem_card};
-pub use tag::{Tone, keycaps, tag};
+pub use row::{ListRow, RowOutput, nav_row};
+pub use sheet::sheet;
+pub use slider::Slider;
+pub use state::{Problem, empty_state, problem_card, skeleton};
+pub use tag::{Tone, keycaps, paint_keycaps, tag};
 pub use toast::{Toast, Toasts, Tone as ToastTone};
 
 /// Draws the ring of keyboard focus 2 px outside `rect`.

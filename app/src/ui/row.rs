@@ -28,6 +28,28 @@ pub struct RowOutput {
     pub menu: Response,
 }
 
+/// A row that opens a part of a page: icon and word.
+pub fn nav_row(ui: &mut Ui, glyph: char, word: &str, selected: bool) -> Response {
+    let tokens = theme::tokens(ui.ctx());
+    let (rect, row) = ui.allocate_exact_size(vec2(ui.available_width(), 32.0), Sense::click());
+    row.widget_info(|| WidgetInfo::selected(Role::ListItem, true, selected, word));
+    if selected || row.hovered() {
+        let fill = if selected { tokens.active } else { tokens.hover };
+        ui.painter().rect_filled(rect, CornerRadius::same(theme::R2), fill);
+    }
+    let icon_color = if selected { tokens.accent_text } else { tokens.text2 };
+    super::icon(ui.painter(), glyph, pos2(rect.left() + 16.0, rect.center().y), 16.0, icon_color);
+    let color = if selected || row.hovered() { tokens.text } else { tokens.text2 };
+    let galley = Text::Body.line(ui, word, color, rect.width() - 40.0);
+    ui.painter().galley(
+        pos2(rect.left() + 32.0, rect.center().y - galley.size().y / 2.0).round(),
+        galley,
+        color,
+    );
+    focus_ring_inside(ui, &row, theme::R2);
+    row
+}
+
 impl ListRow<'_> {
     /// Draws it over the whole width.
     pub fn show(&self, ui: &mut Ui) -> RowOutput {

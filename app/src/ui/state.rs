@@ -1,6 +1,9 @@
 //! What a panel shows when it has nothing, and when something went wrong.
 
-use eframe::egui::{Frame, Margin, Sense, Stroke, Ui, vec2};
+use std::time::Duration;
+
+use eframe::egui::accesskit::Role;
+use eframe::egui::{Frame, Id, Margin, Rect, Sense, Stroke, Ui, WidgetInfo, pos2, vec2};
 
 use super::{Button, Kind, icon, icon_filled, label, paragraph};
 use crate::theme::{self, Text, icons};
@@ -21,6 +24,39 @@ pub fn empty_state(ui: &mut Ui, glyph: char, strong: &str, small: &str) {
             label(ui, Text::Small, tokens.text3, line);
         }
     });
+}
+
+/// How long something may take before it is shown as busy.
+const PATIENCE_SECS: f64 = 0.15;
+
+/// Bars where rows will be, without motion, once they have not come for a moment. `id` tells waits apart.
+pub fn skeleton(ui: &mut Ui, id: Id, rows: usize) {
+    let (now, pass) = (ui.input(|input| input.time), ui.ctx().cumulative_pass_nr());
+    let since = ui.data_mut(|data| {
+        let wait = data.get_temp_mut_or::<(f64, u64)>(id, (now, pass));
+        if pass > wait.1 + 1 {
+            wait.0 = now;
+        }
+        wait.1 = pass;
+        wait.0
+    });
+    if now - since < PATIENCE_SECS {
+        ui.ctx().request_repaint_after(Duration::from_secs_f64(PATIENCE_SECS));
+        return;
+    }
+    let tokens = theme::tokens(ui.ctx());
+    let width = ui.available_width();
+    let (area, response) = ui.allocate_exact_size(vec2(width, rows as f32 * 44.0), Sense::hover());
+    response.widget_info(|| WidgetInfo::labeled(Role::ProgressIndicator, true, "Loading"));
+    for row in 0..rows {
+        let top = area.top() + row as f32 * 44.0;
+        // Lengths differ as those of texts do.
+        let long = width * (0.45 + 0.1 * (row * 3 % 4) as f32);
+        for (y, length, fill) in [(10.0, long, tokens.active), (26.0, long * 0.6, tokens.hover)] {
+            let bar = Rect::from_min_size(pos2(area.left() + 12.0, top + y), vec2(length - 24.0, 8.0));
+            ui.painter().rect_filled(bar, theme::R1, fill);
+        }
+    }
 }
 
 /// Something that went wrong, with its next step.

@@ -11,8 +11,16 @@ use crate::theme::{self, Text};
 pub enum Tone {
     /// A fact, in mono.
     Figure,
+    /// A fact, in words.
+    Plain,
+    /// Something that goes on.
+    Accent,
     /// A good state.
     Success,
+    /// A state to watch.
+    Warning,
+    /// A bad state.
+    Danger,
 }
 
 /// A tag of 20 px with an optional icon.
@@ -20,7 +28,11 @@ pub fn tag(ui: &mut Ui, tone: Tone, glyph: Option<char>, text: &str) -> Response
     let tokens = theme::tokens(ui.ctx());
     let (style, color, fill) = match tone {
         Tone::Figure => (Text::MonoSmall, tokens.text2, tokens.active),
+        Tone::Plain => (Text::Micro, tokens.text2, tokens.active),
+        Tone::Accent => (Text::Micro, tokens.accent_text, tokens.accent_soft),
         Tone::Success => (Text::Micro, tokens.success, tokens.success_soft),
+        Tone::Warning => (Text::Micro, tokens.warning, tokens.warning_soft),
+        Tone::Danger => (Text::Micro, tokens.danger, tokens.danger_soft),
     };
     let galley = style.line(ui, text, color, f32::INFINITY);
     let before = if glyph.is_some() { 16.0 } else { 0.0 };

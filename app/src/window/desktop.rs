@@ -9,20 +9,20 @@ use super::dialogs::{self, Outcome, Question};
 use super::life::Life;
 use super::outside::Outside;
 use super::picker::Picker;
-use super::presence::CLOSING;
+use super::preferences::Preferences;
 use crate::chat::{Controller, LAST_MODEL, Severity};
 use crate::panes::chat::{ChatPane, message_id, search_id};
-use crate::shell::{self, Command, Metrics, STATUS};
+use crate::panes::palette::Palette;
+use crate::panes::settings::{self, SettingsPane, View};
+use crate::shell::{self, Command, Metrics, Page, STATUS, Situation, region};
 use crate::store::Saving;
 use crate::store::state::DRAFT;
-use crate::theme::{self, Appearance, Text, icons};
+use crate::theme::{self, Text, icons};
 use crate::tray::Face;
 use crate::ui::{self, Toast, Toasts};
 
 /// How long a size or a draft must stay the same before it is remembered.
 const SETTLE_SECS: f64 = 1.0;
-/// Name under which the theme is remembered.
-pub const APPEARANCE: &str = "appearance";
 /// Name under which the size of the window is remembered.
 pub const WINDOW_SIZE: &str = "window_size";
 
@@ -32,6 +32,10 @@ pub struct Desktop {
     pub controller: Controller,
     /// The chat page.
     pub chat: ChatPane,
+    /// The settings page.
+    pub settings: SettingsPane,
+    /// Settings, their file, the log.
+    pub preferences: Preferences,
     /// Whether there is a window, and what closing it does.
     pub life: Life,
     /// What there is besides the window.
@@ -43,7 +47,8 @@ pub struct Desktop {
     /// Whether the window has the keyboard.
     pub(super) focused: bool,
     pub(super) question: Option<Question>,
-    appearance: Appearance,
+    page: Page,
+    palette: Palette,
     toasts: Toasts,
     picker: Picker,
     restored: bool,
@@ -81,20 +86,23 @@ impl Settling {
 
 impl Desktop {
     /// Begins with what the store remembers.
-    pub fn without_window(mut controller: Controller, outside: Outside) -> Self {
-        for name in [DRAFT, APPEARANCE, LAST_MODEL, CLOSING] {
+    pub fn without_window(mut controller: Controller, preferences: Preferences, outside: Outside) -> Self {
+        for name in [DRAFT, LAST_MODEL] {
             controller.recall(name);
         }
         Self {
             controller,
             chat: ChatPane::default(),
+            settings: SettingsPane::default(),
+            preferences,
             life: Life::new(),
             outside,
             face: Face::default(),
             ctx: Context::default(),
             focused: false,
+            page: Page::default(),
+            palette: Palette::default(),
             question: None,
-            appearance: Appearance::System,
             toasts: Toasts::default(),
             picker: Picker::default(),
             restored: false,
@@ -107,7 +115,7 @@ impl Desktop {
     /// Takes a window into use.
     pub fn enter(&mut self, ctx: &Context) {
         theme::install(ctx);
-        theme::choose(ctx, self.appearance);
+        self.preferences.enter(ctx);
         self.ctx = ctx.clone();
         self.focus = Some(message_id());
     }
@@ -150,34 +158,23 @@ impl Desktop {
         self.act(&ctx, command);
     }
 
-    /// Switches the theme and remembers it.
-    pub fn set_appearance(&mut self, ctx: &Context, appearance: Appearance) {
-        self.appearance = appearance;
-        theme::choose(ctx, appearance);
-        self.controller.remember(APPEARANCE, appearance.name());
-    }
-
-    /// Takes draft and theme over from the last run, once the store has answered.
-    fn restore(&mut self, ctx: &Context) {
+    /// Takes the draft over from the last run, once the store has answered.
+    fn restore(&mut self) {
         if self.restored {
             return;
         }
-        let (Some(draft), Some(appearance)) =
-            (self.controller.remembered(DRAFT), self.controller.remembered(APPEARANCE))
-        else {
-            return;
-        };
+        let Some(draft) = self.controller.remembered(DRAFT) else { return };
         self.restored = true;
         if let (Some(draft), true) = (draft, self.chat.draft.is_empty()) {
             draft.clone_into(&mut self.chat.draft);
         }
         self.draft.saved.clone_from(&self.chat.draft);
-        self.appearance = appearance.and_then(Appearance::named).unwrap_or_default();
-        theme::choose(ctx, self.appearance);
     }
 
     fn remember(&mut self, ctx: &Context) {
         let (time, size) = ctx.input(|input| (input.time, input.viewport_rect().size()));
+        // Kept as it would be without the zoom, which the next start applies again.
+        let size = size * ctx.zoom_factor();
         let size = format!("{}x{}", size.x.round(), size.y.round());
         if self.size.saved.is_empty() {
             self.size.saved.clone_from(&size);
@@ -212,22 +209,31 @@ impl Desktop {
         }
     }
 
-    fn act(&mut self, ctx: &Context, command: Command) {
+    /// The page shown.
+    pub fn page(&self) -> Page {
+        self.page
+    }
+
+    /// Carries a command out.
+    pub fn act(&mut self, ctx: &Context, command: Command) {
         match command {
             Command::NewChat => {
                 self.controller.new_chat();
+                self.page = Page::Chat;
                 self.focus = Some(message_id());
             }
             Command::OpenChat(id) => {
                 self.controller.open_chat(id);
+                self.page = Page::Chat;
                 self.focus = Some(message_id());
             }
             Command::Search(text) => self.controller.search(&text),
             Command::FocusSearch => {
+                self.page = Page::Chat;
                 self.chat.list_open = true;
                 self.focus = Some(search_id());
             }
-            Command::FocusComposer => self.focus = Some(message_id()),
+            Command::FocusComposer => self.go(Page::Chat),
             Command::Send(text) => {
                 if self.controller.send(&text) {
                     self.chat.transcript.go_to_end();
@@ -257,14 +263,78 @@ impl Desktop {
             Command::UnloadModel(id) => self.controller.unload_model(&id),
             Command::Copy(text) => ctx.copy_text(text),
             Command::AskLink(target) => self.question = Some(Question::Link(target)),
-            Command::SetAppearance(appearance) => {
-                self.set_appearance(ctx, appearance);
-                self.focus = Some(message_id());
+            Command::ToggleList => match self.page {
+                Page::Chat => self.chat.list_open = !self.chat.list_open,
+                Page::Settings => self.settings.list_open = !self.settings.list_open,
+            },
+            Command::Go(page) => self.go(page),
+            Command::ShowSettings(part) => {
+                self.go(Page::Settings);
+                self.settings.open(part);
             }
-            Command::ToggleList => self.chat.list_open = !self.chat.list_open,
+            Command::SearchSettings => {
+                self.go(Page::Settings);
+                self.focus = Some(settings::search_id());
+            }
+            Command::Change(change) => self.preferences.change(ctx, &mut self.controller, change),
+            Command::AskResetSettings => self.question = Some(Question::ResetSettings),
+            Command::ApplyEngineSettings => self.controller.apply_settings(),
+            Command::OpenPlace(path) => self.preferences.opener.open(&path, self.controller.waker()),
+            Command::TogglePalette => self.palette.toggle(),
+            Command::NextRegion { forward } => region::jump(ctx, forward),
             Command::HideWindow => self.hide_window(),
             Command::Quit => self.quit(),
             Command::CloseAs(closing) => self.close_as(closing),
+        }
+    }
+
+    fn go(&mut self, page: Page) {
+        self.page = page;
+        self.focus = match page {
+            Page::Chat => Some(message_id()),
+            Page::Settings => None,
+        };
+    }
+
+    /// Commands of the keys pressed in this pass. While a question is open they are the question's.
+    fn pressed(&self, ctx: &Context, metrics: &Metrics) -> Vec<Command> {
+        if self.question.is_some() || self.settings.is_capturing() {
+            return Vec::new();
+        }
+        let now = self.situation(metrics);
+        let pressed = shell::keymap::keymap(ctx).take_pressed(ctx);
+        let commands = pressed.into_iter().filter_map(|action| (action.command)(&now));
+        // While the palette is open the keys are its own, but the one that opened it closes it.
+        commands.filter(|command| !self.palette.is_open() || *command == Command::TogglePalette).collect()
+    }
+
+    fn situation(&self, metrics: &Metrics) -> Situation<'_> {
+        Situation {
+            controller: &self.controller,
+            settings: &self.preferences.settings,
+            page: self.page,
+            list_is_sheet: metrics.list_is_sheet,
+        }
+    }
+
+    fn draw_page(
+        &mut self,
+        ui: &mut Ui,
+        regions: &shell::Regions,
+        metrics: &Metrics,
+        commands: &mut Vec<Command>,
+    ) {
+        match self.page {
+            Page::Chat => self.chat.show(ui, regions, metrics, &self.controller, commands),
+            Page::Settings => {
+                let view = View {
+                    settings: &self.preferences.settings,
+                    controller: &self.controller,
+                    logbook: self.preferences.logbook,
+                    places: &self.preferences.places,
+                };
+                self.settings.show(ui, regions, metrics, &view, commands);
+            }
         }
     }
 
@@ -334,7 +404,9 @@ impl eframe::App for Desktop {
             ctx.request_repaint();
         }
         self.take_close_request(ctx);
-        self.restore(ctx);
+        self.restore();
+        self.preferences.attend(ctx, &mut self.controller);
+        self.controller.find_chats(self.palette.wanted_chats());
         self.take_notices();
         self.take_files(ctx);
         self.remember(ctx);
@@ -343,11 +415,15 @@ impl eframe::App for Desktop {
     fn ui(&mut self, ui: &mut Ui, _frame: &mut eframe::Frame) {
         let ctx = ui.ctx().clone();
         theme::glyphs::begin_pass(&ctx);
-        let metrics = Metrics::of(ui.max_rect().size());
-        let mut commands = Vec::new();
-        self.chat.covered = self.question.is_some();
-        let regions = shell::show(ui, &metrics, &self.controller, self.appearance, &mut commands);
-        self.chat.show(ui, &regions, &metrics, &self.controller, &mut commands);
+        let metrics = Metrics::of(ui.max_rect().size(), self.page);
+        let mut commands = self.pressed(&ctx, &metrics);
+        self.chat.covered = self.question.is_some() || self.palette.is_open();
+        let regions = shell::show(ui, &metrics, self.page, &mut commands);
+        self.draw_page(ui, &regions, &metrics, &mut commands);
+        shell::show_status(ui, &metrics, &self.controller, &mut commands);
+        let mut palette = std::mem::take(&mut self.palette);
+        palette.show(&ctx, &self.situation(&metrics), &mut commands);
+        self.palette = palette;
         self.over_page(&ctx, &mut commands);
         for command in commands {
             self.act(&ctx, command);

@@ -3,6 +3,7 @@
 use eframe::egui::{Context, Id, Key, Ui};
 
 use super::life::Closing;
+use crate::settings::Change;
 use crate::shell::Command;
 use crate::store::ChatId;
 use crate::theme::{self, Text};
@@ -31,6 +32,8 @@ pub enum Question {
     Link(String),
     /// What closing the window means, now and from now on.
     Close,
+    /// Whether to go back to the defaults everywhere.
+    ResetSettings,
 }
 
 /// What the answer to a question does.
@@ -70,6 +73,12 @@ pub fn show(ctx: &Context, question: &mut Option<Question>) -> Option<Outcome> {
             ui::dialog(ctx, Id::unique("delete"), &confirm, |_| {})
         }
         Question::Link(target) => link(ctx, target, &mut outcome),
+        Question::ResetSettings => {
+            let body = "Values, shortcuts and what is set for single models go back to the defaults. Chats are kept.";
+            let confirm = Confirm { title: "Reset all settings?", body, verb: "Reset all", danger: true };
+            outcome = Some(Outcome::Command(Command::Change(Change::ResetAll)));
+            ui::dialog(ctx, Id::unique("reset settings"), &confirm, |_| {})
+        }
         Question::Close => close(ctx, &mut outcome),
     };
     match answer {
@@ -100,7 +109,7 @@ fn close(ctx: &Context, outcome: &mut Option<Outcome>) -> Answer {
     let body = "Without its window 1bit Desktop stays in the tray: models stay loaded and answers are finished. \
                 This is remembered and can be changed in the settings.";
     let confirm = Confirm { title: "Keep running in the tray?", body, verb: "Keep running", danger: false };
-    let answer = ui::choice(ctx, Id::unique("close"), &confirm, "Quit");
+    let answer = ui::dilemma(ctx, Id::unique("close"), &confirm, "Quit");
     let closing = if answer == Answer::Other { Closing::Quit } else { Closing::Stay };
     *outcome = Some(Outcome::Command(Command::CloseAs(closing)));
     answer

@@ -6,30 +6,32 @@ mod desktop;
 mod dialogs;
 mod ending;
 mod life;
+mod opener;
 mod outside;
 mod picker;
+pub mod preferences;
 mod presence;
 
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use eframe::egui::{Context, IconData, Ui, ViewportBuilder, Visuals};
-use onebit_engine::session::EngineOptions;
 use serde_json::json;
 
 use crate::chat::{Controller, EngineBackend, LAST_MODEL, Notice, Severity, Shelf, Waker};
 use crate::folders::Folders;
 use crate::instance::{self, Answers, Claim, Place, Server};
+use crate::logbook;
 use crate::notification::Notifier;
 use crate::store::{Event, Query, Saving, Store};
 use crate::tray::Tray;
 use bell::Bell;
 
-pub use desktop::{APPEARANCE, Desktop, WINDOW_SIZE};
+pub use desktop::{Desktop, WINDOW_SIZE};
 pub use life::{Close, Closing, Life, Stage};
 pub use outside::{Call, Caller, Outside, Vitals};
-pub use presence::CLOSING;
+pub use preferences::Preferences;
 
 /// Identifies the app to the desktop.
 pub const APP_ID: &str = "systems._1bit.Desktop";
@@ -53,6 +55,8 @@ pub fn run(folders: &Folders) -> anyhow::Result<()> {
         // The window works without a place; only a second start cannot find it.
         Err(err) => (None, Some(err)),
     };
+    let logbook = logbook::install(folders, log::LevelFilter::Info);
+    log::info!("version {} starts", env!("CARGO_PKG_VERSION"));
     let bell = Arc::new(Bell::default());
     let (caller, outside) = outside(&bell);
     let for_signals = caller.clone();
@@ -61,11 +65,13 @@ pub fn run(folders: &Folders) -> anyhow::Result<()> {
     let for_waker = Arc::clone(&bell);
     let waker: Waker = Arc::new(move || for_waker.ring());
     let store = Store::open(&folders.chats(), Arc::clone(&waker))?;
-    let backend = EngineBackend::start(EngineOptions::default(), Arc::clone(&waker));
+    let preferences = Preferences::open(folders, logbook, Arc::clone(&waker));
+    let backend = EngineBackend::start(preferences.settings.engine_options(), Arc::clone(&waker));
     let remembered = Remembered::wait(&store);
     let server = place.and_then(|place| serve(place, &backend, caller, &outside.vitals));
     let shelf = Shelf::open(folders.clone(), remembered.model, Arc::clone(&waker));
-    let mut controller = Controller::new(Box::new(backend), store, shelf, waker);
+    let controller = Controller::new(Box::new(backend), store, shelf, waker);
+    let mut controller = controller.with_settings(preferences.settings.clone());
     controller.take_early(remembered.others);
     if let Some(err) = alone {
         controller.notify(Notice {
@@ -74,7 +80,7 @@ pub fn run(folders: &Folders) -> anyhow::Result<()> {
             detail: err.to_string(),
         });
     }
-    let mut desktop = Desktop::without_window(controller, outside);
+    let mut desktop = Desktop::without_window(controller, preferences, outside);
     let lived = live(&mut desktop, &bell, remembered.size);
     ending::give_up_later();
     let saved = desktop.end();
@@ -109,7 +115,7 @@ fn serve(place: Place, backend: &EngineBackend, caller: Caller, vitals: &Arc<Vit
     let vitals = Arc::clone(vitals);
     let answers = Answers {
         status: Box::new(move || {
-            let mut status = match handle.get() {
+            let mut status = match &*handle.lock().unwrap_or_else(PoisonError::into_inner) {
                 Some(handle) => instance::status_json(&handle.status()),
                 None => json!({ "running": true, "pid": std::process::id(), "lane": null }),
             };

@@ -11,6 +11,7 @@ use super::life::{Close, Closing, Stage};
 use super::outside::Call;
 use crate::chat::{Controller, Ended, Engine, label};
 use crate::notification::{self, Notification};
+use crate::settings::{Change, Key, Value};
 use crate::shell::{Command, words};
 use crate::store::{MessageState, Saving};
 use crate::tray::{self, Face, Mood, Press};
@@ -19,16 +20,13 @@ use crate::tray::{self, Face, Mood, Press};
 const PUMP_BUDGET: Duration = Duration::from_millis(5);
 /// Whoever waits longer than this for an answer looks elsewhere, and is told when it is there.
 const LONG_ANSWER: Duration = Duration::from_secs(10);
-/// Name under which it is remembered what closing the window does.
-pub const CLOSING: &str = "closing";
 
 impl Desktop {
     /// Does what needs no window; says whether more may be waiting.
     pub fn attend(&mut self) -> bool {
         let more = self.controller.pump(PUMP_BUDGET);
-        if let Some(Some(closing)) = self.controller.remembered(CLOSING) {
-            self.life.set_closing(Closing::named(closing).unwrap_or_default());
-        }
+        let closing = self.preferences.settings.get(Key::Closing).text();
+        self.life.set_closing(Closing::named(closing).unwrap_or_default());
         while let Ok(call) = self.outside.calls.try_recv() {
             self.take_call(call);
         }
@@ -54,11 +52,9 @@ impl Desktop {
                 self.outside.vitals.set_tray(shown);
                 self.life.set_tray(shown);
             }
-            Call::Tray(tray::Event::Absent(why)) => remark(&format!("no tray: {why}")),
+            Call::Tray(tray::Event::Absent(why)) => log::warn!("no tray: {why}"),
             Call::Tray(tray::Event::Pressed(press)) => self.take_press(press),
-            Call::Notification(notification::Event::Absent(why)) => {
-                remark(&format!("no notifications: {why}"))
-            }
+            Call::Notification(notification::Event::Absent(why)) => log::warn!("no notifications: {why}"),
             Call::Notification(notification::Event::Open(chat)) => {
                 self.act_outside(Command::OpenChat(chat));
                 self.show_window();
@@ -125,7 +121,8 @@ impl Desktop {
     /// Remembers what closing does from now on, and does it.
     pub(super) fn close_as(&mut self, closing: Closing) {
         self.life.set_closing(closing);
-        self.controller.remember(CLOSING, closing.name());
+        let change = Change::set(Key::Closing, Value::Text(closing.name().into()));
+        self.act_outside(Command::Change(change));
         match closing {
             Closing::Stay => self.hide_window(),
             Closing::Quit => self.quit(),
@@ -192,13 +189,6 @@ fn notification_of(ended: &Ended, seen: bool) -> Option<Notification> {
         }
     };
     Some(Notification { chat: ended.chat, title: ended.title.clone(), body })
-}
-
-/// A remark for whoever started the app in a terminal.
-fn remark(text: &str) {
-    use std::io::Write as _;
-    // Nobody may be listening.
-    let _ = writeln!(std::io::stderr(), "onebit: {text}");
 }
 
 #[cfg(test)]

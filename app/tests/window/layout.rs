@@ -1,4 +1,4 @@
-//! Sizes, long chats, quiet when idle, the theme.
+//! Sizes, long chats, quiet when idle.
 
 use std::time::Duration;
 
@@ -45,7 +45,7 @@ fn nothing_leaves_the_smallest_window() {
     window.until("the model is loaded", |window| window.shows("Model: 1bit Starter"));
     window.exchange("Hello", "A reply");
     let all = egui::Rect::from_min_size(egui::Pos2::ZERO, vec2(720.0, 480.0));
-    for name in ["Send", "Model: 1bit Starter", "A reply", "Show chats", "Theme", "Chat"] {
+    for name in ["Send", "Model: 1bit Starter", "A reply", "Show chats", "Settings", "Chat"] {
         assert!(all.contains_rect(window.rect(name)), "{name} at {:?}", window.rect(name));
     }
 }
@@ -105,16 +105,4 @@ fn an_idle_window_asks_for_no_repaint() {
         window.harness.step();
     }
     assert!(delay(&window) > Duration::from_secs(3600), "{:?}", delay(&window));
-}
-
-#[test]
-fn the_theme_is_switched_and_remembered() {
-    let folder = tempfile::tempdir().unwrap();
-    let mut window = open(folder.path());
-    window.click("Theme");
-    window.click("Light");
-    assert_eq!(window.harness.ctx.theme(), egui::Theme::Light);
-    drop(window);
-    let mut window = open(folder.path());
-    window.until("the theme is restored", |window| window.harness.ctx.theme() == egui::Theme::Light);
 }

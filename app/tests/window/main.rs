@@ -1,8 +1,11 @@
 //! The window, driven by accessible names without a display: a scripted engine, the real store.
 
+mod accessibility;
 mod chatting;
 mod layout;
 mod models;
+mod palette;
 mod presence;
 mod script;
+mod settings;
 mod starter;

@@ -6,9 +6,10 @@ use std::rc::Rc;
 use std::sync::mpsc::{Sender, channel};
 
 use eframe::egui::{Key, ViewportCommand, ViewportEvent, ViewportId};
+use onebit::settings::Key as Setting;
 use onebit::store::MessageState;
 use onebit::tray::{self, Face, Mood, Press};
-use onebit::window::{CLOSING, Call, Closing, Outside, Stage};
+use onebit::window::{Call, Closing, Outside, Stage};
 use onebit_engine::session::StopReason;
 
 use crate::script::{Window, done, open_beside, started, text};
@@ -110,8 +111,8 @@ fn the_answer_to_the_first_close_is_done_and_remembered() {
         beside.close();
         beside.window.click(button);
         assert_eq!(beside.stage(), stage);
-        let controller = &beside.window.harness.state().controller;
-        assert_eq!(controller.remembered(CLOSING), Some(Some(closing.name())));
+        let settings = &beside.window.harness.state().preferences.settings;
+        assert_eq!(settings.get(Setting::Closing).text(), closing.name());
         drop(beside);
         // The next start knows it.
         let mut beside = Beside::open_with_tray(folder.path());

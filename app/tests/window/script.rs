@@ -15,9 +15,10 @@ use onebit::chat::backend::{Generating, Loading};
 use onebit::chat::{Backend, Controller, Engine, Listing, Shelf, Waker};
 use onebit::models::{FoundModel, Origin};
 use onebit::store::Store;
-use onebit::window::{Desktop, Outside};
+use onebit::window::{Desktop, Outside, preferences};
 use onebit_engine::session::{
-    EngineStatus, Event, LoadEvent, LoadOptions, ModelStatus, Request, StopReason, SubmitError, Token, Usage,
+    EngineOptions, EngineStatus, Event, LoadEvent, LoadOptions, ModelStatus, Request, StopReason,
+    SubmitError, Token, Usage,
 };
 
 /// What the scripted engine was asked and what it answers.
@@ -29,6 +30,7 @@ pub struct Script {
     pub events: VecDeque<Event>,
     pub cancels: usize,
     pub unloads: Vec<String>,
+    pub restarts: Vec<EngineOptions>,
 }
 
 pub type Shared = Rc<RefCell<Script>>;
@@ -43,6 +45,7 @@ impl Script {
             events: VecDeque::new(),
             cancels: 0,
             unloads: Vec::new(),
+            restarts: Vec::new(),
         }
     }
 }
@@ -61,6 +64,10 @@ impl Backend for Scripted {
         }
         script.loads.push(options);
         Some(Box::new(Scripted(Rc::clone(&self.0))))
+    }
+
+    fn restart(&mut self, options: EngineOptions) {
+        self.0.borrow_mut().restarts.push(options);
     }
 
     fn unload(&mut self, id: &str) {
@@ -211,9 +218,11 @@ fn harness(
     let waker: Waker = Arc::new(|| {});
     let store = Store::open(&folder.join("chats.db"), Arc::clone(&waker))
         .expect("the store opens in an empty folder");
-    let controller = Controller::new(backend, store, Shelf::from_listing(listing), waker);
+    let preferences = preferences::for_tests(&folder.join("settings.toml"), Arc::clone(&waker));
+    let controller = Controller::new(backend, store, Shelf::from_listing(listing), waker)
+        .with_settings(preferences.settings.clone());
     Harness::builder().with_size(size).with_theme(egui::Theme::Dark).build_eframe(move |creation| {
-        let mut desktop = Desktop::without_window(controller, outside);
+        let mut desktop = Desktop::without_window(controller, preferences, outside);
         desktop.enter(&creation.egui_ctx);
         desktop
     })
@@ -235,6 +244,38 @@ impl Window {
         }
     }
 
+    /// One pass.
+    pub fn step(&mut self) {
+        self.harness.step();
+        self.take_copied();
+    }
+
+    /// Several passes.
+    pub fn steps(&mut self, count: usize) {
+        for _ in 0..count {
+            self.step();
+        }
+    }
+
+    /// Carries a command out as if a control had sent it.
+    pub fn act(&mut self, command: onebit::shell::Command) {
+        let ctx = self.harness.ctx.clone();
+        self.harness.state_mut().act(&ctx, command);
+        self.step();
+    }
+
+    /// Presses and releases a key.
+    pub fn press(&mut self, modifiers: egui::Modifiers, key: egui::Key) {
+        self.harness.key_press_modifiers(modifiers, key);
+        self.steps(2);
+    }
+
+    /// Types into whatever has the keyboard.
+    pub fn type_text(&mut self, text: &str) {
+        self.harness.event(egui::Event::Text(text.to_owned()));
+        self.steps(2);
+    }
+
     /// Whether something with this accessible name is shown.
     pub fn shows(&self, label: &str) -> bool {
         self.harness.query_all_by_label(label).next().is_some()
@@ -253,6 +294,12 @@ impl Window {
             self.harness.step();
             self.take_copied();
         }
+    }
+
+    /// Clicks what has this role and accessible name.
+    pub fn click_role(&mut self, role: egui::accesskit::Role, label: &str) {
+        self.harness.get_by_role_and_label(role, label).click();
+        self.steps(3);
     }
 
     /// Types into the composer.

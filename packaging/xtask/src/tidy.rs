@@ -24,6 +24,7 @@ pub fn check(root: &Path, files: &[File]) -> Result<Vec<String>> {
         problems.extend(module_name(file));
         problems.extend(unsafe_place(file, text, &unsafe_modules));
         problems.extend(colours(file, text));
+        problems.extend(own_controls(file, text));
     }
     problems.extend(files.iter().flat_map(private_words));
     problems.extend(tree_size(files));
@@ -73,6 +74,34 @@ fn colours(file: &File, text: &str) -> Option<String> {
     });
     let allowed = !file.path.starts_with("app/src/") || file.path.starts_with("app/src/theme/");
     (makes_colour && !allowed).then(|| format!("{}: makes a colour; use a role of app/src/theme", file.path))
+}
+
+/// What a pane may not make itself: `egui`'s own controls, which look like `egui`, and sizes of text beside the named styles.
+const OWN_CONTROLS: [&str; 12] = [
+    "egui::Button",
+    "egui::Slider",
+    "egui::Checkbox",
+    "ui.button(",
+    "ui.small_button(",
+    "ui.label(",
+    "ui.heading(",
+    "ui.checkbox(",
+    "ui.radio(",
+    "ui.separator(",
+    "ComboBox::",
+    "FontId::",
+];
+
+/// Panes take controls from `app/src/ui` and text styles from `app/src/theme`.
+fn own_controls(file: &File, text: &str) -> Option<String> {
+    let pane = file.path.starts_with("app/src/")
+        && !["app/src/ui/", "app/src/theme/"].iter().any(|folder| file.path.starts_with(folder));
+    let code = |line: &&str| !line.trim_start().starts_with("//");
+    let found =
+        OWN_CONTROLS.iter().find(|word| text.lines().filter(code).any(|line| line.contains(**word)))?;
+    pane.then(|| {
+        format!("{}: uses {found}; take a control of app/src/ui or a style of app/src/theme", file.path)
+    })
 }
 
 /// Machine paths and registry hosts never enter the repository.
@@ -159,6 +188,16 @@ mod tests {
         assert!(unsafe_place(&rust("kernels/src/cpu.rs", text), text, &allowed).is_none());
         let comment = "// unsafe { } would be wrong here";
         assert!(unsafe_place(&rust("engine/src/kv/mod.rs", comment), comment, &allowed).is_none());
+    }
+
+    #[test]
+    fn panes_take_controls_and_styles_from_their_modules() {
+        let text = "fn f(ui: &mut Ui) { ui.button(\"Go\"); }";
+        assert!(own_controls(&rust("app/src/panes/chat/mod.rs", text), text).is_some());
+        assert!(own_controls(&rust("app/src/ui/button.rs", text), text).is_none());
+        assert!(own_controls(&rust("app/tests/window/main.rs", text), text).is_none());
+        let fine = "// `ui.button(` would be wrong here\nui::label(ui, Text::Body, tokens.text, \"Go\");";
+        assert!(own_controls(&rust("app/src/panes/chat/mod.rs", fine), fine).is_none());
     }
 
     #[test]

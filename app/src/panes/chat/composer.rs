@@ -48,7 +48,7 @@ pub fn show(
     let edge = if focused { tokens.focus } else { tokens.border_input };
     ui.painter().rect(rect, theme::R5, tokens.surface, Stroke::new(1.0, edge), StrokeKind::Inside);
     let writing = controller.conversation().is_some_and(|conversation| conversation.answer.is_some());
-    let entered = focused && held.cut_at_enter(ui);
+    let entered = focused && held.cut_at_enter(ui, controller.settings().sends_with_ctrl());
     if entered && !held.0.is_empty() {
         ui.ctx().request_repaint();
     }
@@ -68,7 +68,9 @@ pub fn show(
         if stop_button(ui, &tokens, send).clicked() && !stopping {
             commands.push(Command::Stop);
         }
-    } else if send_button(ui, &tokens, send, can_send).clicked() && can_send {
+    } else if send_button(ui, &tokens, send, can_send, controller.settings().sends_with_ctrl()).clicked()
+        && can_send
+    {
         commands.push(Command::Send(std::mem::take(draft)));
     }
     context_gauge(ui, &tokens, pos2(send.left() - 12.0, row.center().y), controller);
@@ -79,15 +81,18 @@ pub fn show(
 pub struct Held(Vec<Event>);
 
 impl Held {
-    /// Cuts what is typed at the first Enter without modifiers, which is taken away; true if there was one. A slow pass may bring
+    /// Cuts what is typed at the first Enter that sends (alone or with Ctrl), which is taken away; true if there was one. A slow pass may bring
     /// the end of a message, Enter and the beginning of the next one together. (`egui`'s own matching would take Shift+Enter as
     /// well, which makes a new line.)
-    fn cut_at_enter(&mut self, ui: &Ui) -> bool {
+    fn cut_at_enter(&mut self, ui: &Ui, with_ctrl: bool) -> bool {
         ui.input_mut(|input| {
             let mut typed = std::mem::take(&mut self.0);
             typed.append(&mut input.events);
+            let sends = |modifiers: &Modifiers| {
+                if with_ctrl { modifiers.matches_exact(Modifiers::COMMAND) } else { modifiers.is_none() }
+            };
             let enter = typed.iter().position(
-                |event| matches!(event, Event::Key { key: Key::Enter, pressed: true, modifiers, .. } if modifiers.is_none()),
+                |event| matches!(event, Event::Key { key: Key::Enter, pressed: true, modifiers, .. } if sends(modifiers)),
             );
             let Some(enter) = enter else {
                 input.events = typed;
@@ -114,6 +119,9 @@ fn message_field(ui: &mut Ui, rect: Rect, controller: &Controller, writing: bool
         (false, Some(name)) => format!("Message {name}"),
         (false, None) => "Message".to_owned(),
     };
+    // Where Ctrl+Enter sends, Enter alone makes a new line, and Shift+Enter still does.
+    let with_ctrl = controller.settings().sends_with_ctrl();
+    let new_line = if with_ctrl { Modifiers::NONE } else { Modifiers::SHIFT };
     let builder = UiBuilder::new().max_rect(rect).scope_id(Id::unique("composer"));
     ui.scope_builder(builder, |ui| {
         ui.set_clip_rect(ui.clip_rect().intersect(rect.expand2(vec2(4.0, 0.0))));
@@ -132,7 +140,7 @@ fn message_field(ui: &mut Ui, rect: Rect, controller: &Controller, writing: bool
                 .margin(Margin::ZERO)
                 .desired_rows(1)
                 .desired_width(f32::INFINITY)
-                .return_key(KeyboardShortcut::new(Modifiers::SHIFT, Key::Enter));
+                .return_key(KeyboardShortcut::new(new_line, Key::Enter));
             let response = ui.add(edit);
             ui.ctx().accesskit_node_builder(response.id, |node| node.set_label("Message"));
         });
@@ -240,7 +248,7 @@ fn context_gauge(ui: &mut Ui, tokens: &Tokens, right: eframe::egui::Pos2, contro
     response.on_hover_text(tip);
 }
 
-fn send_button(ui: &Ui, tokens: &Tokens, rect: Rect, enabled: bool) -> Response {
+fn send_button(ui: &Ui, tokens: &Tokens, rect: Rect, enabled: bool, with_ctrl: bool) -> Response {
     let sense = if enabled { Sense::click() } else { Sense::hover() };
     let response = ui.interact(rect, Id::unique("send"), sense);
     response.widget_info(|| WidgetInfo::labeled(Role::Button, enabled, "Send"));
@@ -254,7 +262,8 @@ fn send_button(ui: &Ui, tokens: &Tokens, rect: Rect, enabled: bool) -> Response 
     let color = if enabled { tokens.on_accent } else { tokens.disabled };
     ui::icon(ui.painter(), icons::ARROW_UP, rect.center(), 18.0, color);
     ui::focus_ring(ui, &response, theme::R3);
-    ui::tip(response, "Send", &["Enter"]).on_hover_cursor(CursorIcon::Default)
+    let caps: &[&str] = if with_ctrl { &["Ctrl", "Enter"] } else { &["Enter"] };
+    ui::tip(response, "Send", caps).on_hover_cursor(CursorIcon::Default)
 }
 
 fn stop_button(ui: &Ui, tokens: &Tokens, rect: Rect) -> Response {

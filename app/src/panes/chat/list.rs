@@ -6,7 +6,7 @@ use eframe::egui::{
 };
 
 use crate::chat::Controller;
-use crate::shell::{Command, HEADER};
+use crate::shell::{self, Command, HEADER, action, keymap};
 use crate::store::ChatHead;
 use crate::theme::{self, Text, icons};
 use crate::ui::{self, IconButton, ListRow, MenuItem};
@@ -30,7 +30,7 @@ pub fn show(
     let header = Rect::from_min_size(rect.min, vec2(rect.width(), HEADER)).shrink2(vec2(12.0, 12.0));
     ui.scope_builder(UiBuilder::new().max_rect(header).layout(Layout::right_to_left(Align::Center)), |ui| {
         let button = ui.add(IconButton::new(icons::NOTE_PENCIL, "New chat"));
-        if ui::tip(button, "New chat", &["Ctrl", "N"]).clicked() {
+        if shell::tip(button, &action::NEW_CHAT).clicked() {
             commands.push(Command::NewChat);
         }
         ui.with_layout(Layout::left_to_right(Align::Center), |ui| {
@@ -40,13 +40,10 @@ pub fn show(
     });
     let field = Rect::from_min_size(rect.min + vec2(12.0, HEADER), vec2(rect.width() - 24.0, 28.0));
     ui.scope_builder(UiBuilder::new().max_rect(field), |ui| {
-        let field = ui::Field {
-            id: search_id(),
-            name: "Search",
-            height: 28.0,
-            search: true,
-            shortcut: &["Ctrl", "F"],
-        };
+        let caps = keymap::caps_of(ui.ctx(), &action::SEARCH);
+        let caps: Vec<&str> = caps.iter().map(String::as_str).collect();
+        let field =
+            ui::Field { id: search_id(), name: "Search", height: 28.0, search: true, shortcut: &caps };
         if ui::text_field(ui, &field, search).changed() || controller.library.search != *search {
             commands.push(Command::Search(search.clone()));
         }

@@ -7,12 +7,12 @@ mod transcript;
 mod welcome;
 
 use eframe::egui::{
-    Align, Area, Event, Id, Key, Layout, Modifiers, Order, Popup, Rect, RectAlign, Sense, Ui, UiBuilder,
-    pos2, vec2,
+    Align, Event, Id, Key, Layout, Modifiers, Popup, Rect, RectAlign, Ui, UiBuilder, pos2, vec2,
 };
 
 use crate::chat::Controller;
-use crate::shell::{Command, Metrics, Regions};
+use crate::shell::region::region;
+use crate::shell::{self, Command, Metrics, Region, Regions, action};
 use crate::theme::{self, Text, icons};
 use crate::ui::{self, IconButton, MenuItem, Problem};
 use transcript::Transcript;
@@ -50,8 +50,10 @@ impl ChatPane {
         self.keys(ui, controller, commands);
         ui.painter().rect_filled(regions.header.union(regions.content), 0, tokens.bg_base);
         if let Some(rect) = regions.list {
+            region(ui, Region::List, rect);
             list::show(ui, rect, controller, &mut self.search, commands);
         }
+        region(ui, Region::Header, regions.header);
         header(ui, regions.header, metrics, controller, commands);
         self.content(ui, regions.content, metrics, controller, commands);
         if metrics.list_is_sheet && self.list_open {
@@ -63,16 +65,6 @@ impl ChatPane {
         let ctx = ui.ctx();
         let over = Popup::is_any_open(ctx);
         let pressed = |modifiers, key| ctx.input_mut(|input| input.consume_key(modifiers, key));
-        if pressed(Modifiers::COMMAND, Key::N) {
-            commands.push(Command::NewChat);
-        }
-        if pressed(Modifiers::COMMAND, Key::F) {
-            commands.push(Command::FocusSearch);
-        }
-        if pressed(Modifiers::NONE, Key::F6) {
-            let in_composer = ctx.memory(|memory| memory.has_focus(message_id()));
-            commands.push(if in_composer { Command::FocusSearch } else { Command::FocusComposer });
-        }
         let idle = !over && !self.covered && ctx.memory(|memory| memory.focused().is_none());
         if idle && ctx.input(|input| input.events.iter().any(|event| matches!(event, Event::Text(_)))) {
             // Who types without having chosen a field means the message.
@@ -105,11 +97,19 @@ impl ChatPane {
             let top = refusal_card(ui, controller, refusal, composer, commands);
             messages.max.y = top - 8.0;
         }
+        region(ui, Region::Content, messages);
         match controller.conversation() {
             Some(conversation) => self.transcript.show(ui, messages, conversation, metrics.column, commands),
-            None if controller.open_id().is_some() => {}
+            None if controller.open_id().is_some() => {
+                let width = metrics.column;
+                let at = pos2((messages.center().x - width / 2.0).round(), messages.top() + 24.0);
+                let rows = Rect::from_min_size(at, vec2(width, messages.height() - 24.0));
+                let busy = UiBuilder::new().max_rect(rows);
+                ui.scope_builder(busy, |ui| ui::skeleton(ui, Id::unique("opening chat"), 4));
+            }
             None => welcome::show(ui, messages, controller, metrics.column, commands),
         }
+        region(ui, Region::Composer, composer);
         composer::show(ui, composer, controller, (&mut self.draft, &mut self.held), commands);
     }
 
@@ -121,34 +121,15 @@ impl ChatPane {
         controller: &Controller,
         commands: &mut Vec<Command>,
     ) {
-        let tokens = theme::tokens(ui.ctx());
-        let area = Area::new(Id::unique("chats sheet"))
-            .order(Order::Middle)
-            .fixed_pos(page.min)
-            .accessible_name("Chats");
-        let mut close = false;
-        area.show(ui.ctx(), |ui| {
-            ui.set_clip_rect(page);
-            let scrim = ui.interact(page, Id::unique("chats scrim"), Sense::click());
-            ui.painter().rect_filled(page, 0, tokens.scrim);
-            let before = commands.len();
-            list::show(
-                ui,
-                Rect::from_min_size(page.min, vec2(metrics.list, page.height())),
-                controller,
-                &mut self.search,
-                commands,
-            );
-            let chosen = commands[before..]
-                .iter()
-                .any(|command| matches!(command, Command::OpenChat(_) | Command::NewChat));
-            close = chosen
-                || scrim.clicked()
-                    && !ui.rect_contains_pointer(Rect::from_min_size(
-                        page.min,
-                        vec2(metrics.list, page.height()),
-                    ));
+        let before = commands.len();
+        let left = ui::sheet(ui, "Chats", page, metrics.list, |ui, panel| {
+            region(ui, Region::List, panel);
+            list::show(ui, panel, controller, &mut self.search, commands);
         });
+        let chosen = commands[before..]
+            .iter()
+            .any(|command| matches!(command, Command::OpenChat(_) | Command::NewChat));
+        let close = left || chosen;
         self.list_open &= !close;
     }
 }
@@ -176,13 +157,14 @@ fn header(ui: &mut Ui, rect: Rect, metrics: &Metrics, controller: &Controller, c
         }
         if metrics.list_is_sheet {
             let button = ui.add(IconButton::new(icons::NOTE_PENCIL, "New chat"));
-            if ui::tip(button, "New chat", &["Ctrl", "N"]).clicked() {
+            if shell::tip(button, &action::NEW_CHAT).clicked() {
                 commands.push(Command::NewChat);
             }
         }
         ui.with_layout(Layout::left_to_right(Align::Center), |ui| {
             if metrics.list_is_sheet
-                && ui::tip(ui.add(IconButton::new(icons::SIDEBAR, "Show chats")), "Show chats", &[]).clicked()
+                && shell::tip(ui.add(IconButton::new(icons::SIDEBAR, "Show chats")), &action::TOGGLE_LIST)
+                    .clicked()
             {
                 commands.push(Command::ToggleList);
             }

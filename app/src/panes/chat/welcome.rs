@@ -2,13 +2,13 @@
 
 use eframe::egui::accesskit::Role;
 use eframe::egui::{
-    Rect, ScrollArea, Sense, Stroke, StrokeKind, Ui, UiBuilder, Vec2, WidgetInfo, pos2, vec2,
+    Align, Layout, Rect, ScrollArea, Sense, Stroke, StrokeKind, Ui, UiBuilder, Vec2, WidgetInfo, pos2, vec2,
 };
 
 use crate::chat::{Controller, Engine, label};
-use crate::shell::{Command, words};
+use crate::shell::{Command, Part, words};
 use crate::theme::{self, Text, Tokens, icons};
-use crate::ui::{self, Tone};
+use crate::ui::{self, Button, Kind, Tone};
 
 /// Icon, title and message of each suggestion.
 const SUGGESTIONS: [(char, &str, &str); 4] = [
@@ -63,6 +63,10 @@ fn page(ui: &mut Ui, controller: &Controller, height: f32, commands: &mut Vec<Co
     ui::label(ui, Text::Label, tokens.text2, "Try one of these");
     ui.add_space(8.0);
     cards(ui, &tokens, commands);
+    if controller.library.known && controller.library.chats.is_empty() {
+        ui.add_space(24.0);
+        where_things_are(ui, &tokens, commands);
+    }
     ui.add_space(24.0);
 }
 
@@ -89,6 +93,33 @@ fn words_for(controller: &Controller) -> (&'static str, String) {
             ("No model is loaded", "Choose one below, or drop a .gguf or .h1b file here.".to_owned())
         }
     }
+}
+
+/// Says to who starts for the first time what runs where and what is kept where.
+fn where_things_are(ui: &mut Ui, tokens: &Tokens, commands: &mut Vec<Command>) {
+    let (rect, _) = ui.allocate_exact_size(vec2(ui.available_width(), 62.0), Sense::hover());
+    let stroke = Stroke::new(1.0, tokens.border);
+    ui.painter().rect(rect, theme::R4, tokens.surface, stroke, StrokeKind::Inside);
+    ui::icon(ui.painter(), icons::LOCK, rect.left_center() + vec2(27.0, 0.0), 18.0, tokens.text2);
+    let inner = Rect::from_min_max(rect.min + vec2(49.0, 0.0), rect.max - vec2(12.0, 0.0));
+    ui.scope_builder(UiBuilder::new().max_rect(inner).layout(Layout::right_to_left(Align::Center)), |ui| {
+        ui.spacing_mut().item_spacing.x = 12.0;
+        if ui.add(Button::new(Kind::Secondary, "Show folders")).clicked() {
+            commands.push(Command::ShowSettings(Part::About));
+        }
+        let words = ui.available_rect_before_wrap();
+        let words = Rect::from_min_size(
+            pos2(inner.left(), rect.top() + 13.0),
+            vec2(words.right() - inner.left(), 36.0),
+        );
+        ui.scope_builder(UiBuilder::new().max_rect(words).layout(Layout::top_down(Align::Min)), |ui| {
+            ui.spacing_mut().item_spacing.y = 0.0;
+            ui::label(ui, Text::Strong, tokens.text, "No account, no connection");
+            let line = "Models run inside this program. Chats and settings are files in your home folder.";
+            ui::label(ui, Text::Small, tokens.text2, line);
+        });
+    });
+    ui.advance_cursor_after_rect(rect);
 }
 
 fn cards(ui: &mut Ui, tokens: &Tokens, commands: &mut Vec<Command>) {

@@ -1,0 +1,259 @@
+//! The values: a card for each group, a row for each setting, made from the table.
+
+use eframe::egui::{Align, Id, Layout, Rect, Ui, UiBuilder, pos2, vec2};
+
+use super::{SettingsPane, View, card, heading, matches, send};
+use crate::chat::{Pending, label};
+use crate::settings::table::TABLE;
+use crate::settings::{Group, Kind, Row, Value};
+use crate::shell::{Command, Part};
+use crate::theme::{self, Text, icons};
+use crate::ui::{self, Button, IconButton, Slider, Tone};
+
+/// Space between the edge of a card and what is in it.
+const EDGE: f32 = 20.0;
+/// Width of the controls of a number.
+const NUMBER: f32 = 160.0 + 16.0 + FIELD;
+const FIELD: f32 = 96.0;
+/// Height of the field of a text.
+const TEXT_HEIGHT: f32 = 96.0;
+
+impl SettingsPane {
+    /// All groups, or what the search leaves of them.
+    pub(super) fn values(&mut self, ui: &mut Ui, view: &View<'_>, commands: &mut Vec<Command>) {
+        let mut seen = None;
+        for group in Group::ALL {
+            let rows: Vec<&Row> =
+                TABLE.iter().filter(|row| row.group == group && self.shows(row, view)).collect();
+            if rows.is_empty() {
+                continue;
+            }
+            let top = ui.cursor().top();
+            heading(ui, group.title());
+            if self.go_to.take_if(|wanted| *wanted == group).is_some() {
+                let at = Rect::from_min_size(
+                    pos2(ui.cursor().left(), top),
+                    vec2(1.0, ui.clip_rect().height() - 24.0),
+                );
+                ui.scroll_to_rect(at, Some(Align::TOP));
+            }
+            if top < ui.clip_rect().top() + ui.clip_rect().height() / 3.0 {
+                seen = Some(group);
+            }
+            let heights: Vec<f32> = rows.iter().map(|row| self.height(ui, row, view)).collect();
+            card(ui, &heights, |ui, index, rect| self.row(ui, rect, rows[index], view, commands));
+            if group == Group::Models {
+                pending(ui, view, commands);
+            }
+        }
+        if let Some(group) = seen.filter(|_| self.search.is_empty() && self.go_to.is_none()) {
+            self.part = Part::Values(group);
+        }
+    }
+
+    fn shows(&self, row: &Row, view: &View<'_>) -> bool {
+        let changed = self.is_own(row, view);
+        (self.model.is_none() || row.per_model)
+            && (changed || !self.changed_only)
+            && matches(&self.search, &[row.label, row.help, row.group.title(), &row.path()])
+    }
+
+    /// Chooses whether values are for all models or for one.
+    pub(super) fn scope(&mut self, ui: &mut Ui, view: &View<'_>) {
+        let choices = &view.controller.shelf.choices;
+        let words: Vec<&str> =
+            std::iter::once("All models").chain(choices.iter().map(|choice| choice.label())).collect();
+        let chosen = choices.iter().position(|choice| Some(&choice.id) == self.model.as_ref());
+        if chosen.is_none() {
+            self.model = None;
+        }
+        if let Some(index) = ui::select(ui, "Values for", &words, chosen.map_or(0, |at| at + 1), 168.0) {
+            self.model = index.checked_sub(1).map(|index| choices[index].id.clone());
+        }
+    }
+
+    fn is_own(&self, row: &Row, view: &View<'_>) -> bool {
+        match &self.model {
+            Some(model) => view.settings.own(row.key, model).is_some(),
+            None => view.settings.is_changed(row.key),
+        }
+    }
+
+    fn height(&self, ui: &Ui, row: &Row, view: &View<'_>) -> f32 {
+        let reset = if self.is_own(row, view) { 40.0 } else { 0.0 };
+        let width = ui.available_width() - 2.0 * EDGE - control_width(ui, row) - reset - 20.0;
+        let help = Text::Small.wrapped(ui, row.help, eframe::egui::Color32::PLACEHOLDER, width.max(80.0));
+        let text = if matches!(row.kind, Kind::Text { .. }) { TEXT_HEIGHT + 12.0 } else { 0.0 };
+        (44.0 + help.size().y + text).round()
+    }
+
+    fn row(
+        &mut self,
+        ui: &mut Ui,
+        rect: Rect,
+        row: &'static Row,
+        view: &View<'_>,
+        commands: &mut Vec<Command>,
+    ) {
+        let model = self.model.clone();
+        let model = model.as_deref();
+        let value = match model {
+            Some(model) => view.settings.get_for(row.key, model),
+            None => view.settings.get(row.key),
+        };
+        let own = self.is_own(row, view);
+        let is_text = matches!(row.kind, Kind::Text { .. });
+        let line = if is_text { rect.with_max_y(rect.bottom() - TEXT_HEIGHT - 12.0) } else { rect };
+        let inner = line.shrink2(vec2(EDGE, 0.0));
+        let controls = UiBuilder::new().max_rect(inner).layout(Layout::right_to_left(Align::Center));
+        let left_of_controls = ui
+            .scope_builder(controls, |ui| {
+                ui.spacing_mut().item_spacing.x = 12.0;
+                if !is_text && let Some(new) = control(ui, row, value, model) {
+                    send(commands, row.key, model, Some(new));
+                }
+                if own {
+                    let name = format!("Reset {}", row.label);
+                    let tip = if model.is_some() { "As for all models" } else { "Back to the default" };
+                    let button = ui.add(IconButton::new(icons::ARROW_COUNTER_CLOCKWISE, &name));
+                    if ui::tip(button, &format!("{tip}: {}", base_words(row, view, model)), &[]).clicked() {
+                        send(commands, row.key, model, None);
+                    }
+                }
+                ui.min_rect().left()
+            })
+            .inner;
+        let words =
+            Rect::from_min_max(inner.min + vec2(0.0, 13.0), pos2(left_of_controls - 16.0, inner.bottom()));
+        ui.scope_builder(UiBuilder::new().max_rect(words), |ui| title(ui, row, view, model, own));
+        if is_text {
+            let field = Rect::from_min_max(pos2(inner.left(), line.bottom()), rect.max - vec2(EDGE, 12.0));
+            let mut text = value.text().to_owned();
+            let id = Id::unique(("setting", row.key, model));
+            if ui::text_area(ui, id, row.label, field, &mut text).changed() {
+                let value = Value::from(text);
+                if row.kind.check(&value).is_ok() {
+                    send(commands, row.key, model, Some(value));
+                }
+            }
+        }
+    }
+}
+
+/// What a reset goes back to.
+fn base_words(row: &Row, view: &View<'_>, model: Option<&str>) -> String {
+    let base = if model.is_some() { view.settings.get(row.key) } else { &row.default };
+    let words = row.kind.shown(base);
+    if words.is_empty() { "empty".to_owned() } else { words }
+}
+
+fn title(ui: &mut Ui, row: &Row, view: &View<'_>, model: Option<&str>, own: bool) {
+    let tokens = theme::tokens(ui.ctx());
+    ui.spacing_mut().item_spacing = vec2(8.0, 2.0);
+    ui.spacing_mut().interact_size.y = 16.0;
+    ui.horizontal(|ui| {
+        ui::label(ui, Text::Button, tokens.text, row.label);
+        if own {
+            ui::changed_dot(ui);
+        }
+        let others = view.settings.overriding(row.key);
+        if model.is_none() && others > 0 {
+            let word = if others == 1 {
+                "1 model overrides".to_owned()
+            } else {
+                format!("{others} models override")
+            };
+            ui::tag(ui, Tone::Plain, None, &word);
+        }
+    });
+    ui::paragraph(ui, Text::Small, tokens.text2, row.help);
+}
+
+/// Width that the control of a row takes.
+fn control_width(ui: &Ui, row: &Row) -> f32 {
+    match row.kind {
+        Kind::Switch => 32.0,
+        Kind::Choice(choices) => {
+            let word = |word: &str| {
+                Text::Button.line(ui, word, eframe::egui::Color32::PLACEHOLDER, f32::INFINITY).size().x
+            };
+            choices.iter().map(|(_, name)| (word(name) + 20.0).ceil()).sum::<f32>() + 4.0
+        }
+        Kind::Whole { .. } | Kind::Real { .. } => NUMBER,
+        Kind::Text { .. } => 0.0,
+    }
+}
+
+fn control(ui: &mut Ui, row: &Row, value: &Value, model: Option<&str>) -> Option<Value> {
+    let slider = Slider {
+        id: Id::unique(("setting", row.key, model)),
+        name: row.label,
+        range: 0.0..=1.0,
+        step: 1.0,
+        default: 0.0,
+        decimals: 0,
+        unit: "",
+        zero: None,
+        field: FIELD,
+        logarithmic: false,
+    };
+    match row.kind {
+        Kind::Switch => {
+            ui::toggle(ui, row.label, value.is_on()).clicked().then(|| Value::Switch(!value.is_on()))
+        }
+        Kind::Choice(choices) => {
+            let words: Vec<&str> = choices.iter().map(|(_, word)| *word).collect();
+            let chosen = choices.iter().position(|(name, _)| *name == value.text()).unwrap_or(0);
+            ui::segment(ui, row.label, &words, chosen).map(|index| Value::from(choices[index].0))
+        }
+        Kind::Whole { least, most, step, unit, zero } => {
+            let slider = Slider {
+                range: least as f64..=most as f64,
+                step: step as f64,
+                default: row.default.whole() as f64,
+                unit,
+                zero,
+                logarithmic: most > 2000,
+                ..slider
+            };
+            slider.show(ui, value.whole() as f64).map(|new| Value::Whole(new as i64))
+        }
+        Kind::Real { least, most, step } => {
+            let decimals = crate::settings::DECIMALS;
+            let slider =
+                Slider { range: least..=most, step, default: row.default.real(), decimals, ..slider };
+            slider.show(ui, value.real()).map(Value::Real)
+        }
+        Kind::Text { .. } => None,
+    }
+}
+
+/// Says which changes wait for the engine or for a model, and offers to apply them.
+fn pending(ui: &mut Ui, view: &View<'_>, commands: &mut Vec<Command>) {
+    let Some(pending) = view.controller.pending(view.settings) else { return };
+    let tokens = theme::tokens(ui.ctx());
+    let name = view.controller.model().map_or("The model", |model| label(&model.id));
+    let (line, verb) = match pending {
+        Pending::Engine => (
+            "Lane, threads and memory limit take effect when the engine starts again.".to_owned(),
+            "Restart the engine",
+        ),
+        Pending::Model => {
+            (format!("Context and KV cache type take effect when {name} is loaded again."), "Load again")
+        }
+    };
+    ui.add_space(8.0);
+    let size = vec2(ui.available_width(), 44.0);
+    let (rect, _) = ui.allocate_exact_size(size, eframe::egui::Sense::hover());
+    ui.painter().rect_filled(rect, theme::R4, tokens.warning_soft);
+    let inner = rect.shrink2(vec2(EDGE, 0.0));
+    ui.scope_builder(UiBuilder::new().max_rect(inner).layout(Layout::right_to_left(Align::Center)), |ui| {
+        let button = ui.add(Button::new(ui::Kind::Secondary, verb));
+        if ui::tip(button, "An answer that is being written ends", &[]).clicked() {
+            commands.push(Command::ApplyEngineSettings);
+        }
+        ui.with_layout(Layout::left_to_right(Align::Center), |ui| {
+            ui::label(ui, Text::Body, tokens.text, &line);
+        });
+    });
+}

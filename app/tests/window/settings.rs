@@ -1,0 +1,301 @@
+//! The settings page: values, shortcuts, log, about; what they do, and what a broken file does.
+
+use std::fs;
+
+use eframe::egui::accesskit::Role;
+use eframe::egui::{self, vec2};
+use egui_kittest::kittest::{NodeT as _, Queryable as _};
+use onebit::settings::{self, Key};
+use onebit::shell::{Command, Page, Part};
+use onebit::theme::Appearance;
+use onebit_engine::lane::KvDtype;
+use onebit_engine::session::LoadEvent;
+
+use crate::script::{Window, model, open, open_at, ready};
+
+/// Opens the settings page at a part.
+fn at(window: &mut Window, part: Part) {
+    window.act(Command::ShowSettings(part));
+    window.steps(3);
+}
+
+fn group(group: settings::Group) -> Part {
+    Part::Values(group)
+}
+
+#[test]
+fn the_theme_is_switched_at_once_and_kept_in_the_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut window = open(folder.path());
+    window.click("Settings");
+    assert!(window.shows("Theme") && window.shows("General"), "{:?}", window.names());
+    window.click("Light");
+    assert_eq!(window.harness.ctx.theme(), egui::Theme::Light);
+    assert!(window.shows("changed"));
+    window.click_role(Role::Switch, "Changed only");
+    assert!(window.shows("Theme") && !window.shows("Reduced motion"));
+    drop(window);
+    let kept = fs::read_to_string(folder.path().join("settings.toml")).unwrap();
+    assert!(kept.contains("theme = \"light\""), "{kept}");
+    let window = open(folder.path());
+    assert_eq!(window.harness.state().preferences.settings.appearance(), Appearance::Light);
+}
+
+#[test]
+fn a_value_is_reset_alone_and_all_are_reset_after_a_question() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut window = open(folder.path());
+    at(&mut window, group(settings::Group::Appearance));
+    window.click("Dark");
+    window.click_role(Role::Switch, "Reduced motion");
+    let look = |window: &Window| window.harness.state().preferences.settings.clone();
+    assert!(look(&window).reduced_motion());
+    window.click("Reset Theme");
+    assert!(!look(&window).is_changed(Key::Theme) && look(&window).reduced_motion());
+    window.click("Reset all…");
+    assert!(window.shows("Reset all settings?"));
+    window.click("Reset all");
+    assert!(look(&window).is_default());
+}
+
+#[test]
+fn text_grows_and_shrinks_by_keys_between_its_bounds() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut window = open(folder.path());
+    for _ in 0..15 {
+        window.press(egui::Modifiers::COMMAND, egui::Key::Plus);
+    }
+    assert_eq!(window.harness.ctx.zoom_factor(), 2.0);
+    // At twice the size the layout of narrow windows applies.
+    assert!(!window.shows("Chats") && window.shows("Show chats"), "{:?}", window.names());
+    for _ in 0..30 {
+        window.press(egui::Modifiers::COMMAND, egui::Key::Minus);
+    }
+    assert_eq!(window.harness.ctx.zoom_factor(), 0.8);
+    window.press(egui::Modifiers::COMMAND, egui::Key::Num0);
+    assert_eq!(window.harness.ctx.zoom_factor(), 1.0);
+}
+
+#[test]
+fn what_is_searched_is_shown_and_nothing_else() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut window = open(folder.path());
+    window.press(egui::Modifiers::COMMAND, egui::Key::Comma);
+    window.type_text("penalty");
+    assert!(window.shows("Repeat penalty") && !window.shows("Temperature"), "{:?}", window.names());
+    window.type_text(" of the moon");
+    assert!(window.shows("Nothing found"));
+}
+
+#[test]
+fn values_of_one_model_are_its_own() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut window = open(folder.path());
+    at(&mut window, group(settings::Group::Chat));
+    window.click("Values for: All models");
+    window.click("other");
+    // A theme is not a matter of models.
+    assert!(!window.shows("Theme") && window.shows("Temperature"));
+    window.harness.get_by_role_and_label(Role::Slider, "Temperature").focus();
+    window.step();
+    for _ in 0..2 {
+        window.press(egui::Modifiers::NONE, egui::Key::ArrowLeft);
+    }
+    let settings = window.harness.state().preferences.settings.clone();
+    assert_eq!(settings.sampling("other").temperature, 0.6);
+    assert_eq!(settings.sampling("starter").temperature, 0.7);
+    window.click("Values for: other");
+    window.click("All models");
+    assert!(window.shows("1 model overrides"));
+}
+
+#[test]
+fn a_number_can_be_typed_and_nonsense_changes_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut window = open(folder.path());
+    at(&mut window, group(settings::Group::Chat));
+    for (typed, expected) in [("0.35", 0.35), ("many", 0.35), ("7", 2.0)] {
+        window.harness.get_by_label("Temperature, number").focus();
+        window.step();
+        window.press(egui::Modifiers::COMMAND, egui::Key::A);
+        window.type_text(typed);
+        window.press(egui::Modifiers::NONE, egui::Key::Enter);
+        window.steps(2);
+        let settings = &window.harness.state().preferences.settings;
+        assert_eq!(settings.sampling("any").temperature, expected, "{typed}");
+    }
+}
+
+#[test]
+fn sampling_and_system_prompt_reach_the_engine() {
+    let folder = tempfile::tempdir().unwrap();
+    let text = "[chat]\ntemperature = 0.2\nsystem_prompt = \"Be brief.\"\nmax_tokens = 64\n";
+    fs::write(folder.path().join("settings.toml"), text).unwrap();
+    let mut window = open(folder.path());
+    window.send("Hello");
+    let script = window.script.borrow();
+    let request = &script.requests[0];
+    assert_eq!((request.sampling.temperature, request.max_new_tokens), (0.2, 64));
+    assert!(format!("{:?}", request.prompt).contains("Be brief."));
+}
+
+#[test]
+fn with_ctrl_enter_the_enter_key_makes_a_new_line() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("settings.toml"), "[chat]\nsend_with = \"ctrl-enter\"\n").unwrap();
+    let mut window = open(folder.path());
+    window.type_message("one");
+    window.press(egui::Modifiers::NONE, egui::Key::Enter);
+    window.type_text("two");
+    assert_eq!(window.harness.state().chat.draft, "one\ntwo");
+    window.press(egui::Modifiers::COMMAND, egui::Key::Enter);
+    assert_eq!(window.script.borrow().requests.len(), 1);
+}
+
+#[test]
+fn a_changed_kv_type_waits_for_a_load_and_offers_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut window = open(folder.path());
+    at(&mut window, group(settings::Group::Models));
+    assert!(!window.shows("Load again"));
+    window.click("int8");
+    window.click("Load again");
+    assert_eq!(window.script.borrow().unloads, ["starter"]);
+    let loads = |window: &Window| window.script.borrow().loads.clone();
+    assert_eq!(
+        loads(&window).iter().map(|load| load.kv_dtype).collect::<Vec<_>>(),
+        [KvDtype::F16, KvDtype::Int8]
+    );
+    window.script.borrow_mut().load_events.push_back(LoadEvent::Loaded(model("starter")));
+    window.until("the model is there again", |window| !window.shows("Load again"));
+}
+
+#[test]
+fn a_changed_number_of_threads_waits_for_the_engine_and_restarts_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut window = open(folder.path());
+    at(&mut window, group(settings::Group::Models));
+    window.harness.get_by_role_and_label(Role::Slider, "Threads").focus();
+    window.step();
+    for _ in 0..3 {
+        window.press(egui::Modifiers::NONE, egui::Key::ArrowRight);
+    }
+    window.click("Restart the engine");
+    assert_eq!(
+        window.script.borrow().restarts.iter().map(|options| options.threads).collect::<Vec<_>>(),
+        [3]
+    );
+    assert!(!window.shows("Restart the engine"));
+    assert_eq!(window.script.borrow().loads.len(), 2);
+}
+
+#[test]
+fn a_shortcut_is_given_another_key_and_a_taken_one_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut window = open(folder.path());
+    window.exchange("Hello", "Hi");
+    at(&mut window, Part::Shortcuts);
+    window.click("Change the key of New chat");
+    assert!(window.shows("Press the keys, Backspace for none"));
+    window.press(egui::Modifiers::COMMAND, egui::Key::F);
+    assert!(window.shows("Ctrl+F: “Search” has this key"), "{:?}", window.names());
+    window.press(egui::Modifiers::COMMAND | egui::Modifiers::SHIFT, egui::Key::N);
+    assert!(!window.shows("Press the keys, Backspace for none"));
+    // The old key does nothing any more, the new one works.
+    window.press(egui::Modifiers::COMMAND, egui::Key::N);
+    assert!(window.harness.state().controller.open_id().is_some());
+    window.press(egui::Modifiers::COMMAND | egui::Modifiers::SHIFT, egui::Key::N);
+    assert!(window.harness.state().controller.open_id().is_none());
+    at(&mut window, Part::Shortcuts);
+    window.click("Reset the key of New chat");
+    assert!(window.harness.state().preferences.settings.is_default());
+}
+
+#[test]
+fn a_broken_file_is_named_and_the_window_works_with_defaults() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("settings.toml");
+    fs::write(&path, "[appearance]\ntheme = \"pink\"\n").unwrap();
+    let window = open(folder.path());
+    assert!(window.shows("Some settings could not be used"), "{:?}", window.names());
+    assert!(window.shows_part("appearance.theme: expected \"system\", \"light\", \"dark\", found \"pink\""));
+    drop(window);
+    fs::write(&path, "[appearance").unwrap();
+    let mut window = open(folder.path());
+    window.press(egui::Modifiers::COMMAND, egui::Key::Plus);
+    window.until("the broken file is set aside", |window| window.shows("The settings file was set aside"));
+    assert_eq!(fs::read_to_string(folder.path().join("settings.toml.set-aside-1")).unwrap(), "[appearance");
+}
+
+#[test]
+fn an_edited_file_is_taken_over_when_the_window_gets_the_focus() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut window = open(folder.path());
+    fs::write(folder.path().join("settings.toml"), "[appearance]\ntheme = \"light\"\n").unwrap();
+    for focused in [false, true] {
+        window.harness.input_mut().focused = focused;
+        window.step();
+    }
+    window.until("the theme has changed", |window| window.harness.ctx.theme() == egui::Theme::Light);
+}
+
+#[test]
+fn the_log_is_filtered_searched_and_copied() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut window = open(folder.path());
+    at(&mut window, Part::Log);
+    assert!(window.shows("Nothing logged yet"), "{:?}", window.names());
+    let book = window.harness.state().preferences.logbook;
+    book.add(log::Level::Info, "onebit::chat", "model loaded");
+    book.add(log::Level::Error, "onebit::store", "disk full");
+    window.steps(2);
+    assert!(window.shows("model loaded") && window.shows("disk full"));
+    window.click("Problems");
+    assert!(!window.shows("model loaded") && window.shows("disk full"));
+    window.click("Copy");
+    assert!(
+        window.copied().is_some_and(|text| text.contains("ERROR store: disk full")),
+        "{:?}",
+        window.copied()
+    );
+    window.harness.get_by_label("Search the log").focus();
+    window.step();
+    window.type_text("nothing of the kind");
+    assert!(window.shows("Nothing found"));
+}
+
+#[test]
+fn about_names_version_lane_folders_and_licences() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut window = open(folder.path());
+    at(&mut window, Part::About);
+    for text in ["1bit Desktop", env!("CARGO_PKG_VERSION"), "CPU · AVX2", "Licences"] {
+        assert!(window.shows(text), "{text}: {:?}", window.names());
+    }
+    window.click("Copy all licences");
+    let copied = window.copied().unwrap();
+    assert!(copied.contains("MIT License") && copied.contains("| egui |"), "{copied:.200}");
+}
+
+#[test]
+fn sections_are_a_sheet_in_a_narrow_window() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut window = open_at(folder.path(), vec2(900.0, 600.0), ready());
+    window.step();
+    window.click("Settings");
+    assert!(!window.shows("Shortcuts"));
+    window.click("Show sections");
+    window.click("Shortcuts");
+    window.steps(2);
+    assert!(window.shows("Change the key of New chat") && !window.shows("About"), "{:?}", window.names());
+    assert_eq!(window.harness.state().page(), Page::Settings);
+    let outside: Vec<_> = window
+        .harness
+        .root()
+        .children_recursive()
+        .filter(|node| node.accesskit_node().label().is_some())
+        .filter_map(|node| node.accesskit_node().raw_bounds())
+        .filter(|bounds| bounds.x1 > bounds.x0 && (bounds.x0 < 0.0 || bounds.x1 > 900.0))
+        .collect();
+    assert!(outside.is_empty(), "{outside:?}");
+}
