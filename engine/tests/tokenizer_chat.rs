@@ -230,6 +230,22 @@ fn a_reasoning_block_is_markup_for_the_model_and_text_for_the_user() {
 }
 
 #[test]
+fn an_unfinished_answer_is_gone_on_with_after_the_generation_prompt() {
+    let data = vocabulary();
+    let tokenizer = Tokenizer::new(&data).expect("sound");
+    let message = |role, content: &str| Message { role, content: content.to_owned() };
+    for (name, template) in templates() {
+        let asked = [message(Role::User, "Count"), message(Role::Assistant, "One, <|im_end|> two")];
+        let ids = tokenizer.encode_continuation(&template, &asked).expect(&name);
+        let prompt = tokenizer.encode_chat(&template, &asked[..1], true).expect(&name);
+        assert_eq!(controls(&tokenizer, &ids), controls(&tokenizer, &prompt), "{name}: no turn ends inside");
+        assert!(tokenizer.decode(&ids).ends_with("One, <|im_end|> two"), "{name}");
+        // Without an answer to go on with it is the usual prompt.
+        assert_eq!(tokenizer.encode_continuation(&template, &asked[..1]), Ok(prompt), "{name}");
+    }
+}
+
+#[test]
 fn bos_comes_once_whether_the_template_writes_it_or_not() {
     let mut data = vocabulary();
     data.bos = Some(id_of(&data, "<|begin_of_text|>"));

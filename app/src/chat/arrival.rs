@@ -1,10 +1,10 @@
 //! What the store says, and what of it the user should know.
 
-use super::{Controller, Conversation};
-use crate::store::{self, Chat, ChatId, Saving};
+use super::{Controller, Conversation, Removed};
+use crate::store::{self, Chat, ChatId, PersonaId, Saving};
 
 /// Something the user should know that belongs to no message.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Notice {
     /// How bad it is.
     pub severity: Severity,
@@ -12,6 +12,24 @@ pub struct Notice {
     pub title: String,
     /// Why, and the next step.
     pub detail: String,
+    /// What can be undone.
+    pub undo: Option<Undo>,
+}
+
+/// Something that was done and can be undone.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Undo {
+    /// Messages of this chat were deleted.
+    Messages(ChatId, Removed),
+    /// A persona was deleted.
+    Persona(PersonaId),
+}
+
+impl Notice {
+    /// A notice with nothing to undo.
+    pub fn new(severity: Severity, title: &str, detail: &str) -> Self {
+        Self { severity, title: title.to_owned(), detail: detail.to_owned(), undo: None }
+    }
 }
 
 /// How bad something is.
@@ -36,6 +54,7 @@ impl Controller {
                 severity: Severity::Warning,
                 title: "The chat database could not be read".to_owned(),
                 detail: format!("{problem}. It is kept at {} and an empty one was begun.", kept_at.display()),
+                undo: None,
             }),
             store::Event::Interrupted { .. } | store::Event::Saved(_) => {}
             store::Event::Chats { chats, total } => self.library.take(chats, total),
@@ -43,7 +62,7 @@ impl Controller {
                 self.finder.take(&text, &hits);
                 self.library.take_hits(&text, hits, more);
             }
-            store::Event::Personas(_) => {}
+            store::Event::Personas(personas) => self.personas = personas,
             store::Event::Chat { chat, messages } => self.chat_arrived(chat, messages),
             store::Event::ChatMissing(id) => {
                 if self.opening == Some(id) {
@@ -65,11 +84,13 @@ impl Controller {
                 severity: Severity::Problem,
                 title: "A change could not be saved".to_owned(),
                 detail: refused.to_string(),
+                undo: None,
             }),
             store::Event::QueryFailed(problem) => self.notices.push_back(Notice {
                 severity: Severity::Problem,
                 title: "Chats could not be read".to_owned(),
                 detail: problem,
+                undo: None,
             }),
         }
     }
@@ -82,6 +103,7 @@ impl Controller {
         self.open = Some(chat.id);
         // What is in memory is newer than what was asked for.
         self.conversations.entry(chat.id).or_insert_with(|| Conversation::restore(chat, messages));
+        self.follow_model();
     }
 
     fn saving_changed(&mut self, saving: Saving) {
@@ -100,12 +122,11 @@ impl Controller {
                     "{}. They stay in memory and saving is tried again.",
                     reason.trim_end_matches('.')
                 ),
+                undo: None,
             }),
-            Saving::Yes if was_failing => self.notices.push_back(Notice {
-                severity: Severity::Done,
-                title: "Chats are saved again".to_owned(),
-                detail: String::new(),
-            }),
+            Saving::Yes if was_failing => {
+                self.notices.push_back(Notice::new(Severity::Done, "Chats are saved again", ""))
+            }
             Saving::No { .. } | Saving::Yes => {}
         }
     }

@@ -8,6 +8,9 @@ use onebit_engine::session::{
     EngineHandle, EngineOptions, EngineStatus, Event, Generation, Load, LoadEvent, LoadOptions, Request,
     SubmitError,
 };
+use onebit_engine::tokenizer::Specials;
+
+use super::counting::CountTokens;
 
 /// Called after something has been delivered, from any thread.
 pub type Waker = Arc<dyn Fn() + Send + Sync>;
@@ -52,6 +55,10 @@ pub trait Backend {
     /// # Errors
     /// Queue full, or the engine is not running.
     fn submit(&mut self, request: Request) -> Result<Box<dyn Generating>, SubmitError>;
+    /// What counts the tokens of a text; `None` where there is no tokenizer, then they are estimated. The function may take long.
+    fn counter(&self) -> Option<CountTokens> {
+        None
+    }
 }
 
 impl Loading for Load {
@@ -192,5 +199,15 @@ impl Backend for EngineBackend {
             Start::Running(handle) => Ok(Box::new(handle.submit(request, self.wake())?)),
             Start::Pending(_) | Start::Failed(_) => Err(SubmitError::Stopped),
         }
+    }
+
+    fn counter(&self) -> Option<CountTokens> {
+        let Start::Running(handle) = &self.start else { return None };
+        let handle = handle.clone();
+        Some(Arc::new(move |model, text| {
+            // What stands in front of every text counts once, with the template.
+            let front = handle.tokenize(model, "", Specials::Literal).ok()?.len();
+            Some(handle.tokenize(model, text, Specials::Literal).ok()?.len().saturating_sub(front))
+        }))
     }
 }

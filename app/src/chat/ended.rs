@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use super::{Controller, Conversation};
-use crate::store::{ChatId, MessageState, Saving};
+use crate::store::{ChatId, MessageId, MessageState, Saving};
 
 /// How long the last look at the engine may take when the app ends.
 const LAST_PUMP: Duration = Duration::from_millis(200);
@@ -24,9 +24,9 @@ pub struct Ended {
 }
 
 impl Ended {
-    /// What ended in a conversation whose answer began at `begun`; nothing when the user stopped it.
-    pub(super) fn of(conversation: &Conversation, begun: Instant) -> Option<Self> {
-        let answer = conversation.messages.last()?;
+    /// What ended in a conversation whose answer `message` began at `begun`; nothing when the user stopped it.
+    pub(super) fn of(conversation: &Conversation, message: MessageId, begun: Instant) -> Option<Self> {
+        let answer = conversation.message(message)?;
         (answer.state != MessageState::Stopped).then(|| Self {
             chat: conversation.chat.id,
             title: conversation.chat.title.clone(),

@@ -1,13 +1,24 @@
 //! The chat controller: joins the engine's session layer with the store and holds what the chat pane shows. It draws nothing, knows
 //! no window, and never waits: [`Controller::pump`] takes what has arrived within a time budget.
 
+mod answer;
 mod arrival;
+pub mod attach;
 pub mod backend;
+mod branches;
 mod clock;
+mod command;
+mod composing;
+mod context;
 mod conversation;
+mod conversing;
+mod counting;
 mod ended;
 mod finder;
 mod library;
+mod personas;
+mod prompt;
+pub mod reasoning;
 mod shelf;
 mod tuning;
 
@@ -20,11 +31,20 @@ use std::time::{Duration, Instant};
 use onebit_engine::session::{EngineStatus, ModelStatus};
 
 use crate::settings::{Settings, Value};
-use crate::store::{self, Chat, ChatId, MessageState, Query, Saving, Store, Write};
-pub use arrival::{Notice, Severity};
+use crate::store::{self, ChatId, MessageState, Persona, Query, Saving, Store, Write};
+pub use answer::{Answer, Stage, rate_tok_per_sec};
+pub use arrival::{Notice, Severity, Undo};
 pub use backend::{Backend, Engine, EngineBackend, Waker};
+pub use branches::Place;
 pub use clock::Age;
-pub use conversation::{Answer, Conversation, Stage, rate_tok_per_sec};
+pub use command::ChatCommand;
+pub use composing::{Attached, Composing};
+pub use context::{ContextUse, NEARLY_FULL};
+pub use conversation::{Conversation, Removed};
+use conversing::SetUp;
+pub use conversing::{BUSY, last_answer};
+use counting::Counter;
+pub use counting::{Count, CountTokens, TextKey};
 pub use ended::Ended;
 pub use finder::FoundChat;
 pub use library::Library;
@@ -53,6 +73,14 @@ pub struct Controller {
     states: HashMap<String, Option<String>>,
     utc_offset: Option<Receiver<Option<i64>>>,
     utc_offset_secs: i64,
+    personas: Vec<Persona>,
+    counter: Counter,
+    /// The model of the chat shown, where it is not loaded: the next message loads it.
+    next_model: Option<Choice>,
+    /// How a chat that has no message yet will be answered.
+    set_up: SetUp,
+    /// What goes with the next message.
+    pub composing: Composing,
     settings: Arc<Settings>,
     /// Settings that the engine was started with.
     started_with: [Value; 4],
@@ -72,7 +100,7 @@ impl Controller {
             backend,
             store,
             outbox: VecDeque::new(),
-            questions: VecDeque::from([Query::State(store::state::LAST_CHAT.to_owned())]),
+            questions: VecDeque::from([Query::State(store::state::LAST_CHAT.to_owned()), Query::Personas]),
             engine: Engine::Starting,
             conversations: HashMap::new(),
             open: None,
@@ -82,8 +110,13 @@ impl Controller {
             ended: VecDeque::new(),
             states: HashMap::new(),
             utc_offset: Some(ask_utc_offset(Arc::clone(&waker))),
-            waker,
             utc_offset_secs: 0,
+            personas: Vec::new(),
+            counter: Counter::start(Arc::clone(&waker)),
+            next_model: None,
+            set_up: SetUp::default(),
+            composing: Composing::new(Arc::clone(&waker)),
+            waker,
             settings: Arc::default(),
             started_with: tuning::engine_values(&Settings::default()),
             finder: finder::Finder::default(),
@@ -115,22 +148,21 @@ impl Controller {
             self.model_changed(change);
         }
         if let Some(problem) = self.shelf.lost.take() {
-            self.notify(Notice {
-                severity: Severity::Warning,
-                title: "The model of the last run is gone".to_owned(),
-                detail: format!("{problem}. Another one is loaded instead."),
-            });
+            let detail = format!("{problem}. Another one is loaded instead.");
+            self.notify(Notice::new(Severity::Warning, "The model of the last run is gone", &detail));
         }
+        self.take_read_files();
+        self.count();
         self.submit_waiting();
         let mut more = false;
         let mut writes = Vec::new();
         for conversation in self.conversations.values_mut() {
-            let begun = conversation.answer.as_ref().map(Answer::begun);
+            let running = conversation.answer.as_ref().map(|answer| (answer.message, answer.begun()));
             let (new, unfinished) = conversation.drain(deadline);
             writes.extend(new);
             more |= unfinished;
-            if let Some(begun) = begun.filter(|_| conversation.answer.is_none()) {
-                self.ended.extend(Ended::of(conversation, begun));
+            if let Some((message, begun)) = running.filter(|_| conversation.answer.is_none()) {
+                self.ended.extend(Ended::of(conversation, message, begun));
             }
         }
         self.write_all(writes);
@@ -215,6 +247,8 @@ impl Controller {
     pub fn new_chat(&mut self) {
         self.open = None;
         self.opening = None;
+        self.next_model = None;
+        self.set_up = SetUp::default();
         self.remember(store::state::LAST_CHAT, "");
     }
 
@@ -223,58 +257,12 @@ impl Controller {
         if self.conversations.contains_key(&id) {
             self.open = Some(id);
             self.opening = None;
+            self.follow_model();
         } else {
             self.opening = Some(id);
             self.questions.push_back(Query::Chat(id));
         }
         self.remember(store::state::LAST_CHAT, &id.0.to_string());
-    }
-
-    /// Sends a message into the chat shown; false (and nothing done) while an answer is running there or the text is blank.
-    pub fn send(&mut self, text: &str) -> bool {
-        let text = text.trim();
-        let Some(model) = self.model_to_ask().filter(|_| !text.is_empty()) else { return false };
-        let id = match self.open.filter(|_| self.opening.is_none()) {
-            Some(id) if self.is_writing(id) => return false,
-            Some(id) => id,
-            None => {
-                let chat = Chat::new(title_from(text), &*model);
-                let id = chat.id;
-                self.conversations.insert(id, Conversation::restore(chat, Vec::new()));
-                self.open_chat(id);
-                id
-            }
-        };
-        let Some(conversation) = self.conversations.get_mut(&id) else { return false };
-        let writes = conversation.ask(text.to_owned(), &model);
-        self.library.touch(&conversation.chat);
-        self.write_all(writes);
-        self.submit_waiting();
-        true
-    }
-
-    /// Asks again after an answer that failed.
-    pub fn retry(&mut self) {
-        let Some(conversation) = self.open.and_then(|id| self.conversations.get_mut(&id)) else { return };
-        let Some(failed) = conversation.messages.pop_if(|last| last.state == MessageState::Failed) else {
-            return;
-        };
-        let Some(question) = conversation.messages.pop() else { return };
-        let writes = vec![Write::DeleteMessage(failed.id), Write::DeleteMessage(question.id)];
-        self.write_all(writes);
-        self.send(&question.content);
-    }
-
-    /// Whether a message can be sent: some model is there or on its way.
-    pub fn can_send(&self) -> bool {
-        self.model_to_ask().is_some() && self.open.is_none_or(|id| !self.is_writing(id))
-    }
-
-    /// Stops the answer in the chat shown.
-    pub fn stop(&mut self) {
-        let Some(conversation) = self.open.and_then(|id| self.conversations.get_mut(&id)) else { return };
-        let writes = conversation.stop();
-        self.write_all(writes);
     }
 
     /// Renames a chat; a blank title changes nothing.
@@ -311,6 +299,7 @@ impl Controller {
 
     /// Chooses a model of the shelf.
     pub fn choose_model(&mut self, choice: &Choice) {
+        self.next_model = None;
         let status = match &self.engine {
             Engine::Ready(status) => Some(status),
             Engine::Starting | Engine::Failed(_) => None,
@@ -333,15 +322,17 @@ impl Controller {
         }
     }
 
-    /// Id of the model that the next message goes to: the chosen one, else the one on its way.
+    /// Id of the model that the next message goes to: the chat's own, else the one on its way, else the chosen one.
     fn model_to_ask(&self) -> Option<String> {
         let coming = self.shelf.loading.as_ref().map(|loading| loading.choice.id.clone());
-        coming.or_else(|| self.model().map(|model| model.id.clone()))
+        let own = self.next_model.as_ref().map(|choice| choice.id.clone());
+        own.or(coming).or_else(|| self.model().map(|model| model.id.clone()))
     }
 
     fn model_changed(&mut self, change: Change) {
         match change {
             Change::Loaded(id) => {
+                self.counter.forget_failures();
                 log::info!("model {id:?} is loaded");
                 let path = self
                     .shelf
@@ -366,27 +357,6 @@ impl Controller {
                 self.write_all(writes);
             }
         }
-    }
-
-    /// Hands answers that waited for a model to the engine.
-    fn submit_waiting(&mut self) {
-        let Some(model) = self.model().map(|model| model.id.clone()) else { return };
-        if self.shelf.loading.is_some() {
-            return;
-        }
-        let mut writes = Vec::new();
-        for conversation in self.conversations.values_mut() {
-            let Some(answer) = conversation.answer.as_ref().filter(|answer| !answer.submitted()) else {
-                continue;
-            };
-            // A load that was replaced by another leaves its question to the model that came.
-            let model = if answer.model == model { answer.model.clone() } else { model.clone() };
-            match self.backend.submit(conversation.request(&model, &self.settings)) {
-                Ok(generation) => conversation.submitted(generation),
-                Err(err) => writes.extend(conversation.finish(MessageState::Failed, Some(err.to_string()))),
-            }
-        }
-        self.write_all(writes);
     }
 
     fn drain_store(&mut self, deadline: Instant) -> bool {

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use eframe::egui::text::{LayoutJob, TextWrapping};
 use eframe::egui::{Color32, Galley, Pos2, Rect, Stroke, Ui, Vec2, pos2, vec2};
 
+use super::highlight;
 use super::parse::{Block, Marker, Rich, Span, Table};
 use crate::theme::{Text, Tokens};
 
@@ -82,12 +83,50 @@ pub struct Laid {
     pub end: Pos2,
 }
 
-/// Lays blocks out at a width.
-pub fn lay(ui: &Ui, tokens: &Tokens, blocks: &[Block], width: f32) -> Laid {
-    let mut layer = Layer { ui, tokens, laid: Laid::default() };
-    let height = layer.blocks(blocks, pos2(0.0, 0.0), width, tokens.text, GAP);
-    layer.laid.height = height;
-    layer.laid
+/// Where in a message everything above will stay as it is, whatever is appended.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Settled {
+    /// Bytes of the text.
+    pub bytes: usize,
+    passages: usize,
+    codes: usize,
+    marks: usize,
+    bottom: f32,
+}
+
+impl Laid {
+    /// Drops what stands below a place and lays `blocks` out there, each with the offset in the text where it begins. Gives the
+    /// place above the last one, which more text may change.
+    pub fn lay_below(
+        &mut self,
+        ui: &Ui,
+        tokens: &Tokens,
+        from: Settled,
+        blocks: &[(usize, Block)],
+        width: f32,
+        color: Color32,
+    ) -> Settled {
+        self.passages.truncate(from.passages);
+        self.codes.truncate(from.codes);
+        self.marks.truncate(from.marks);
+        let mut settled = from;
+        let mut layer = Layer { ui, tokens, laid: std::mem::take(self) };
+        let mut y = from.bottom;
+        for (start, block) in blocks {
+            settled = Settled {
+                bytes: from.bytes + start,
+                passages: layer.laid.passages.len(),
+                codes: layer.laid.codes.len(),
+                marks: layer.laid.marks.len(),
+                bottom: y,
+            };
+            y += if y > 0.0 { GAP } else { 0.0 };
+            y = layer.block(block, pos2(0.0, y), width.max(MIN_WIDTH), color);
+        }
+        *self = layer.laid;
+        self.height = y;
+        settled
+    }
 }
 
 struct Layer<'a> {
@@ -180,8 +219,7 @@ impl Layer<'_> {
     }
 
     fn code(&mut self, language: &str, text: &str, at: Pos2, width: f32) -> f32 {
-        let mut job = LayoutJob::single_section(text.to_owned(), Text::Code.format(self.tokens.text));
-        job.wrap = TextWrapping::no_max_width();
+        let job = self.code_job(language, text);
         let galley = self.ui.fonts_mut(|fonts| fonts.layout_job(job));
         let height = CODE_HEADER + 20.0 + galley.size().y.max(Text::Code.line_height());
         let rect = Rect::from_min_size(at, vec2(width, height));
@@ -192,6 +230,18 @@ impl Layer<'_> {
         );
         self.laid.codes.push(Code { rect, language: language.to_owned(), text: text.to_owned(), galley });
         rect.bottom()
+    }
+
+    fn code_job(&self, language: &str, text: &str) -> LayoutJob {
+        let mut job = LayoutJob { wrap: TextWrapping::no_max_width(), ..LayoutJob::default() };
+        let mut end = 0;
+        for (range, kind) in highlight::pieces(language, text) {
+            job.append(&text[end..range.start], 0.0, Text::Code.format(self.tokens.text));
+            job.append(&text[range.clone()], 0.0, Text::Code.format(kind.color(self.tokens)));
+            end = range.end;
+        }
+        job.append(&text[end..], 0.0, Text::Code.format(self.tokens.text));
+        job
     }
 
     fn passage(&mut self, rich: &Rich, style: Text, at: Pos2, width: f32, color: Color32) -> f32 {

@@ -1,8 +1,11 @@
 //! Markdown in messages: parsed and laid out once for a text, then painted from the result. Never fetches anything; a click on a
 //! link is reported, and what happens then is for the caller to decide.
 
+mod highlight;
 mod layout;
 mod parse;
+
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 
 use eframe::egui::accesskit::Role;
 use eframe::egui::text_selection::LabelSelectionState;
@@ -13,7 +16,7 @@ use eframe::egui::{
 
 use crate::theme::{self, Text, Tokens, icons};
 use crate::ui;
-use layout::{CODE_HEADER, Code, Laid, Mark, Passage};
+use layout::{CODE_HEADER, Code, Laid, Mark, Passage, Settled};
 
 /// How long a copy button shows that it copied, in seconds.
 const COPIED_SECS: f64 = 1.5;
@@ -22,10 +25,20 @@ const COPIED_SECS: f64 = 1.5;
 #[derive(Default)]
 pub struct Rendered {
     laid: Laid,
+    /// What stays when the text grows.
+    settled: Settled,
+    look: Look,
+    text_bytes: usize,
+    text_hash: u64,
+}
+
+/// What a layout depends on besides the text.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+struct Look {
     width: f32,
     dark: bool,
+    muted: bool,
     pixels_per_point: f32,
-    text_bytes: usize,
 }
 
 /// What the user did in a text.
@@ -38,21 +51,30 @@ pub struct Output {
 }
 
 impl Rendered {
-    /// Lays `text` out unless it was for this width, theme and scale already. Messages only grow, so their length tells versions
-    /// apart.
+    /// Lays `text` out unless it was for this width, theme and scale already. Of a text that grew, only what may have changed is laid
+    /// out again. Texts of the same length are taken to be the same: messages only grow.
     pub fn update(&mut self, ui: &Ui, text: &str, width: f32) {
+        self.update_in(ui, text, width, false);
+    }
+
+    /// As [`Rendered::update`], in the colour of secondary text.
+    pub fn update_muted(&mut self, ui: &Ui, text: &str, width: f32) {
+        self.update_in(ui, text, width, true);
+    }
+
+    fn update_in(&mut self, ui: &Ui, text: &str, width: f32, muted: bool) {
         let tokens = theme::tokens(ui.ctx());
-        let pixels_per_point = ui.ctx().pixels_per_point();
-        let same = self.width == width
-            && self.dark == tokens.dark
-            && self.pixels_per_point == pixels_per_point
-            && self.text_bytes == text.len()
-            && self.width > 0.0;
-        if same {
+        let look = Look { width, dark: tokens.dark, muted, pixels_per_point: ui.ctx().pixels_per_point() };
+        if self.look == look && self.text_bytes == text.len() {
             return;
         }
-        let laid = layout::lay(ui, &tokens, &parse::parse(text), width);
-        *self = Self { laid, width, dark: tokens.dark, pixels_per_point, text_bytes: text.len() };
+        let grew = self.look == look
+            && text.get(..self.text_bytes).is_some_and(|before| hash_of(before) == self.text_hash);
+        let from = if grew { self.settled } else { Settled::default() };
+        let blocks = parse::parse(&text[from.bytes..]);
+        let color = if muted { tokens.text2 } else { tokens.text };
+        self.settled = self.laid.lay_below(ui, &tokens, from, &blocks, width, color);
+        (self.look, self.text_bytes, self.text_hash) = (look, text.len(), hash_of(text));
     }
 
     /// Height in points.
@@ -90,6 +112,12 @@ impl Rendered {
         let end = at + self.laid.end.to_vec2() + vec2(3.0, 4.0);
         ui.painter().rect_filled(Rect::from_min_size(end.round(), vec2(8.0, 16.0)), 2.0, tokens.accent);
     }
+}
+
+fn hash_of(text: &str) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    text.hash(&mut hasher);
+    hasher.finish()
 }
 
 fn paint_mark(ui: &Ui, tokens: &Tokens, mark: &Mark, at: Pos2) {

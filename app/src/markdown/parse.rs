@@ -101,14 +101,28 @@ struct Builder {
     cells: Vec<Rich>,
 }
 
-/// Parses a whole text.
-pub fn parse(text: &str) -> Vec<Block> {
+/// Parses a whole text: its blocks, each with the offset of the line where it begins. Appended text can change the last one only (and,
+/// which is not shown while text streams, links to a definition that follows).
+pub fn parse(text: &str) -> Vec<(usize, Block)> {
     let options = Options::ENABLE_TABLES | Options::ENABLE_STRIKETHROUGH | Options::ENABLE_TASKLISTS;
     let mut builder = Builder::default();
-    for event in Parser::new_ext(text, options) {
+    let mut starts = Vec::new();
+    let (mut depth, mut start) = (0usize, 0);
+    for (event, range) in Parser::new_ext(text, options).into_offset_iter() {
+        if depth == 0 {
+            start = text[..range.start].rfind('\n').map_or(0, |line| line + 1);
+        }
+        match event {
+            Event::Start(_) => depth += 1,
+            Event::End(_) => depth = depth.saturating_sub(1),
+            _ => {}
+        }
         builder.take(event);
+        starts.resize(builder.done.len(), start);
     }
-    builder.finish()
+    let blocks = builder.finish();
+    starts.resize(blocks.len(), start);
+    starts.into_iter().zip(blocks).collect()
 }
 
 impl Builder {
@@ -302,6 +316,10 @@ fn level_number(level: HeadingLevel) -> u8 {
 mod tests {
     use super::*;
 
+    fn parse(text: &str) -> Vec<Block> {
+        super::parse(text).into_iter().map(|(_, block)| block).collect()
+    }
+
     fn plain(rich: &Rich) -> String {
         rich.iter().map(|span| span.text.as_str()).collect()
     }
@@ -324,6 +342,21 @@ mod tests {
         assert_eq!((items[0].0, items[1].0), (Marker::Number(3), Marker::Number(4)));
         let [Block::Paragraph(_), Block::List(inner)] = &items[1].1[..] else { panic!("{items:?}") };
         assert_eq!(inner[1].0, Marker::Task(true));
+    }
+
+    #[test]
+    fn the_tail_after_the_start_of_the_last_block_parses_as_in_the_whole() {
+        let text = "# Title\n\nA *b*\nc\n\n   - one\n   - two\n\n     more\n> quote\nlazy\n\n| a | b |\n|--|--|\n| 1 | 2 |\n\n\
+                    ```rust\nfn f() {}\n\nx\n```\nlast\n***\n1. a\n2. b\n\n    indented\n\nend";
+        for (end, _) in text.char_indices().chain([(text.len(), ' ')]) {
+            let whole = super::parse(&text[..end]);
+            let Some((start, last)) = whole.last() else { continue };
+            assert_eq!(super::parse(&text[*start..end]), [(0, last.clone())], "up to {end}");
+            for longer in [end + 1, end + 7].map(|longer| longer.min(text.len())) {
+                let later = super::parse(&text[..longer]);
+                assert_eq!(later[..whole.len() - 1], whole[..whole.len() - 1], "{end} then {longer}");
+            }
+        }
     }
 
     #[test]

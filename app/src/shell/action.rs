@@ -4,9 +4,9 @@
 use eframe::egui::{Key, KeyboardShortcut, Modifiers};
 
 use super::{Command, Page};
-use crate::chat::Controller;
+use crate::chat::{ChatCommand, Controller, Conversation, last_answer};
 use crate::settings::{Change, Key as Setting, Kind, Settings};
-use crate::store::MessageState;
+use crate::store::Role;
 use crate::theme::icons;
 
 /// Where an action is listed.
@@ -133,12 +133,67 @@ pub static STOP: Action = Action::new("chat.stop", "Stop the answer", Section::C
     writing.then_some(Command::Stop)
 })
 .fixed(Key::Escape);
-/// Ask again after a failure.
-pub static RETRY: Action =
-    Action::new("chat.retry", "Ask again", Section::Chat, icons::ARROWS_CLOCKWISE, |now| {
-        let last = now.controller.conversation()?.messages.last()?;
-        (last.state == MessageState::Failed).then_some(Command::Retry)
-    });
+/// Another answer beside the last one.
+pub static AGAIN: Action =
+    Action::new("chat.again", "Answer again", Section::Chat, icons::ARROWS_CLOCKWISE, |now| {
+        let conversation = idle_chat(now)?;
+        let last = conversation.messages.last()?;
+        (last.role == Role::Assistant).then_some(Command::InChat(ChatCommand::AgainLast))
+    })
+    .key(Modifiers::COMMAND.plus(Modifiers::SHIFT), Key::R);
+/// Going on with an answer that broke off.
+pub static GO_ON: Action =
+    Action::new("chat.continue", "Continue the answer", Section::Chat, icons::ARROW_RIGHT, |now| {
+        idle_chat(now)?.can_go_on().then_some(Command::InChat(ChatCommand::GoOn))
+    })
+    .key(Modifiers::COMMAND.plus(Modifiers::SHIFT), Key::Enter);
+/// The last question in other words.
+pub static EDIT_LAST: Action =
+    Action::new("chat.edit-last", "Edit the last message", Section::Chat, icons::PENCIL, |now| {
+        chat(now).map(|_| Command::InChat(ChatCommand::EditLast))
+    })
+    .key(Modifiers::COMMAND.plus(Modifiers::SHIFT), Key::E);
+/// The last answer on the clipboard.
+pub static COPY_ANSWER: Action =
+    Action::new("chat.copy-answer", "Copy the last answer", Section::Chat, icons::COPY, |now| {
+        last_answer(&chat(now)?.messages).map(|_| Command::InChat(ChatCommand::CopyLastAnswer))
+    })
+    .key(Modifiers::COMMAND.plus(Modifiers::SHIFT), Key::C);
+/// The sibling before.
+pub static PREVIOUS_VERSION: Action =
+    Action::new("chat.previous-version", "Previous version", Section::Chat, icons::CARET_LEFT, |now| {
+        chat(now).map(|_| Command::InChat(ChatCommand::StepSibling(-1)))
+    })
+    .key(Modifiers::ALT, Key::ArrowLeft);
+/// The sibling after.
+pub static NEXT_VERSION: Action =
+    Action::new("chat.next-version", "Next version", Section::Chat, icons::CARET_RIGHT, |now| {
+        chat(now).map(|_| Command::InChat(ChatCommand::StepSibling(1)))
+    })
+    .key(Modifiers::ALT, Key::ArrowRight);
+/// Files with the next message.
+pub static ATTACH: Action =
+    Action::new("chat.attach", "Attach text files…", Section::Chat, icons::PAPERCLIP, |now| {
+        (now.page == Page::Chat).then_some(Command::InChat(ChatCommand::PickFiles))
+    })
+    .key(Modifiers::COMMAND.plus(Modifiers::SHIFT), Key::A);
+/// How this chat is answered.
+pub static CHAT_PANEL: Action = Action::new(
+    "chat.panel",
+    "System prompt, sampling, context",
+    Section::Chat,
+    icons::SLIDERS_HORIZONTAL,
+    |now| (now.page == Page::Chat).then_some(Command::InChat(ChatCommand::ToggleInspector)),
+)
+.key(Modifiers::COMMAND, Key::I);
+
+fn chat<'a>(now: &Situation<'a>) -> Option<&'a Conversation> {
+    now.controller.conversation().filter(|_| now.page == Page::Chat)
+}
+
+fn idle_chat<'a>(now: &Situation<'a>) -> Option<&'a Conversation> {
+    chat(now).filter(|conversation| conversation.answer.is_none())
+}
 /// Rename the chat shown.
 pub static RENAME_CHAT: Action =
     Action::new("chat.rename", "Rename this chat", Section::Chat, icons::PENCIL, |now| {
@@ -227,7 +282,14 @@ pub static ACTIONS: &[&Action] = &[
     &NEW_CHAT,
     &WRITE_MESSAGE,
     &STOP,
-    &RETRY,
+    &AGAIN,
+    &GO_ON,
+    &EDIT_LAST,
+    &COPY_ANSWER,
+    &PREVIOUS_VERSION,
+    &NEXT_VERSION,
+    &ATTACH,
+    &CHAT_PANEL,
     &RENAME_CHAT,
     &DELETE_CHAT,
     &OPEN_MODEL,

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use super::{Page, Part};
-use crate::chat::Choice;
+use crate::chat::{ChatCommand, Choice};
 use crate::settings::Change;
 use crate::store::ChatId;
 use crate::window::Closing;
@@ -27,8 +27,8 @@ pub enum Command {
     Stop,
     /// Stop the running answers of all chats.
     StopAll,
-    /// Ask again after a failure.
-    Retry,
+    /// Something inside the conversation shown.
+    InChat(ChatCommand),
     /// Ask for a new title.
     AskRename(ChatId),
     /// Ask whether to delete.

@@ -22,6 +22,10 @@ pub struct Metrics {
     pub column: f32,
     /// Whether there is little height: rail words hide, the composer is one line.
     pub short: bool,
+    /// Width of the inspector.
+    pub inspector: f32,
+    /// Whether there is so much room that the inspector is open unless it was closed.
+    pub is_wide: bool,
     /// Whether the status bar has room for memory.
     pub status_has_memory: bool,
 }
@@ -39,7 +43,15 @@ impl Metrics {
         let content = size.x - RAIL - if list_is_sheet { 0.0 } else { list };
         // The composer is 24 wider than the column and keeps 16 to the edges.
         let column = (if wide { 760.0_f32 } else { 720.0 }).min(content - 56.0);
-        Self { list, list_is_sheet, column, short: size.y < 560.0, status_has_memory: !list_is_sheet }
+        Self {
+            list,
+            list_is_sheet,
+            column,
+            short: size.y < 560.0,
+            inspector: if wide { 328.0 } else { 296.0 },
+            is_wide: wide,
+            status_has_memory: !list_is_sheet,
+        }
     }
 }
 

@@ -1,5 +1,6 @@
 //! The regions between which F6 moves the keyboard. A region begins where its first control is drawn; the order is that of the tab
-//! key: rail, list, header, content, composer, status bar.
+//! key: rail, list, header, content, composer, inspector,
+//! status bar.
 
 use std::collections::BTreeMap;
 
@@ -18,6 +19,8 @@ pub enum Region {
     Content,
     /// Where messages are written.
     Composer,
+    /// How this chat is answered.
+    Inspector,
     /// Status bar.
     Status,
 }

@@ -81,11 +81,10 @@ impl Bar<'_> {
     }
 
     fn context(&mut self, controller: &Controller) {
-        let Some(model) = controller.model() else { return };
-        let used = controller.conversation().map_or(0, |conversation| conversation.context_tokens());
-        let level = used as f32 / model.context.max(1) as f32;
+        let Some(used) = controller.context_use() else { return };
+        let level = used.level();
         self.separator();
-        let text = format!("{} / {}", words::count(u64::from(used)), words::count(model.context as u64));
+        let text = format!("{} / {}", words::count(used.used() as u64), words::count(used.limit as u64));
         self.text(Text::MonoSmall, self.tokens.text2, &text, Some("Tokens of context used"));
         let bar = Rect::from_min_size(pos2(self.x + 6.0, self.rect.center().y - 1.5), vec2(48.0, 4.0));
         ui::bar(self.ui.painter(), &self.tokens, bar, level, ui::level_color(&self.tokens, level));
@@ -170,9 +169,10 @@ fn speed(controller: &Controller) -> String {
     match conversation.answer.as_ref().map(|answer| answer.stage) {
         None | Some(Stage::WaitingForModel) => "Idle".to_owned(),
         Some(Stage::Queued) => "Waiting".to_owned(),
+        Some(Stage::Counting) => "Counting".to_owned(),
         Some(Stage::Reading { .. }) => "Reading".to_owned(),
-        Some(Stage::Writing) => {
-            let stats = conversation.messages.last().map(|message| &message.stats);
+        Some(Stage::Thinking | Stage::Writing) => {
+            let stats = conversation.answering().map(|message| &message.stats);
             stats.and_then(rate_tok_per_sec).map_or_else(|| "Writing".to_owned(), words::rate)
         }
     }

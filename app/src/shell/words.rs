@@ -40,6 +40,15 @@ pub fn bytes(bytes: u64) -> String {
     }
 }
 
+/// Size of a text file: `812 B`, `34.5 KiB`, then as [`bytes`].
+pub fn file_bytes(size: usize) -> String {
+    match size {
+        ..1024 => format!("{size} B"),
+        1024..0x10_0000 => format!("{:.1} KiB", size as f64 / 1024.0),
+        _ => bytes(size as u64),
+    }
+}
+
 /// `0.1 / 27.1 GiB`.
 pub fn memory(used_bytes: u64, of_bytes: u64) -> String {
     let gib = |bytes: u64| bytes as f64 / f64::from(1 << 30);
@@ -94,6 +103,7 @@ mod tests {
         assert_eq!(bytes(36_175_872), "34.5 MiB");
         assert_eq!(bytes(1_148_903_751), "1.07 GiB");
         assert_eq!(memory(107_374_182, 29_098_403_430), "0.1 / 27.1 GiB");
+        assert_eq!((file_bytes(812), file_bytes(35_328)), ("812 B".into(), "34.5 KiB".into()));
         assert_eq!(percent(0.449), "45 %");
     }
 

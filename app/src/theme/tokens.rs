@@ -80,6 +80,18 @@ pub struct Tokens {
     pub shadow: Color32,
     /// User messages.
     pub bubble: Color32,
+    /// Keywords in code.
+    pub code_keyword: Color32,
+    /// Names of functions in code.
+    pub code_function: Color32,
+    /// Names of types in code.
+    pub code_type: Color32,
+    /// Numbers in code.
+    pub code_number: Color32,
+    /// Strings in code. Comments are `text3`.
+    pub code_string: Color32,
+    /// Series of charts, 1 to 8.
+    pub series: [Color32; 8],
     /// Trit −1.
     pub trit_minus: Color32,
     /// Trit 0.
@@ -133,6 +145,21 @@ impl Tokens {
             scrim: Color32::from_rgba_unmultiplied_const(0x06, 0x08, 0x0A, 153),
             shadow: Color32::from_rgba_unmultiplied_const(0, 0, 0, 128),
             bubble: rgb(0x20_25_2C),
+            code_keyword: rgb(0xF2_A9_74),
+            code_function: rgb(0x7C_C7_F8),
+            code_type: rgb(0x7F_D6_C2),
+            code_number: rgb(0xE8_C7_6A),
+            code_string: rgb(0xA9_D4_8E),
+            series: [
+                rgb(0x52_B5_F4),
+                rgb(0xF6_9A_65),
+                rgb(0x57_6E_C0),
+                rgb(0xFC_D7_6F),
+                rgb(0x96_55_6A),
+                rgb(0x76_F1_F7),
+                rgb(0xBE_71_25),
+                rgb(0xB6_89_9D),
+            ],
             trit_minus: rgb(0xF2_9B_5C),
             trit_zero: rgb(0x6F_7A_87),
             trit_plus: rgb(0x5B_B8_F5),
@@ -179,6 +206,21 @@ impl Tokens {
             scrim: Color32::from_rgba_unmultiplied_const(0x1A, 0x20, 0x27, 153),
             shadow: Color32::from_rgba_unmultiplied_const(0x10, 0x18, 0x20, 41),
             bubble: rgb(0xED_F1_F5),
+            code_keyword: rgb(0x9A_43_0A),
+            code_function: rgb(0x0A_5C_9A),
+            code_type: rgb(0x0D_62_5A),
+            code_number: rgb(0x7A_50_00),
+            code_string: rgb(0x35_61_1A),
+            series: [
+                rgb(0x2A_69_AE),
+                rgb(0xD2_6E_05),
+                rgb(0x82_68_F2),
+                rgb(0x02_96_BC),
+                rgb(0x82_2B_2B),
+                rgb(0x00_56_6D),
+                rgb(0xA7_4A_04),
+                rgb(0xAF_6F_73),
+            ],
             trit_minus: rgb(0xB8_5A_14),
             trit_zero: rgb(0x86_8F_9B),
             trit_plus: rgb(0x0B_69_AE),
@@ -280,6 +322,12 @@ mod tests {
                 (t.text3, t.well),
                 (t.text, t.sel),
                 (t.text, t.bubble),
+                (t.code_keyword, t.well),
+                (t.code_function, t.well),
+                (t.code_type, t.well),
+                (t.code_number, t.well),
+                (t.code_string, t.well),
+                (t.text3, t.well),
             ] {
                 assert!(contrast(word, tint) >= 4.5, "{word:?} on {tint:?}: {:.2}", contrast(word, tint));
             }

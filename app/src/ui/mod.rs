@@ -33,7 +33,7 @@ pub use sheet::sheet;
 pub use slider::Slider;
 pub use state::{Problem, empty_state, problem_card, skeleton};
 pub use tag::{Tone, keycaps, paint_keycaps, tag};
-pub use toast::{Toast, Toasts, Tone as ToastTone};
+pub use toast::{Pressed, Toast, Toasts, Tone as ToastTone};
 
 /// Draws the ring of keyboard focus 2 px outside `rect`.
 pub fn focus_ring(ui: &Ui, response: &Response, radius: u8) {

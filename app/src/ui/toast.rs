@@ -1,4 +1,5 @@
-//! Toasts at the lower right: at most three; problems stay until closed, others go after five seconds unless under the pointer.
+//! Toasts at the lower right: at most three; problems stay until closed, others go after five seconds, or ten when they offer something,
+//! unless under the pointer.
 
 use std::time::Duration;
 
@@ -10,6 +11,8 @@ use crate::theme::{self, Elevation, Text, icons};
 
 /// How long a toast that does not need an answer stays, in seconds.
 const STAY_SECS: f64 = 5.0;
+/// How long one with an action stays.
+const ACTION_STAY_SECS: f64 = 10.0;
 /// Most toasts at once; the oldest goes first.
 const MOST: usize = 3;
 
@@ -41,34 +44,60 @@ pub enum Tone {
     Danger,
 }
 
-struct Shown {
+/// What was pressed in a toast.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Pressed<A> {
+    /// Copy: the text.
+    Copy(String),
+    /// What the toast offered.
+    Action(A),
+}
+
+struct Shown<A> {
     toast: Toast,
+    /// Word on the button, and what it does.
+    action: Option<(&'static str, A)>,
     serial: u64,
     left_secs: f64,
 }
 
-/// The toasts of a window.
-#[derive(Default)]
-pub struct Toasts {
-    shown: Vec<Shown>,
+/// The toasts of a window; `A` is what they can offer to do.
+pub struct Toasts<A> {
+    shown: Vec<Shown<A>>,
     next_serial: u64,
 }
 
-impl Toasts {
+impl<A> Default for Toasts<A> {
+    fn default() -> Self {
+        Self { shown: Vec::new(), next_serial: 0 }
+    }
+}
+
+impl<A: Clone + PartialEq> Toasts<A> {
     /// Shows a toast; the same one twice is shown once.
     pub fn add(&mut self, toast: Toast) {
-        self.shown.retain(|shown| shown.toast != toast);
+        self.put(toast, None);
+    }
+
+    /// Shows a toast with a button that offers to do something.
+    pub fn offer(&mut self, toast: Toast, word: &'static str, action: A) {
+        self.put(toast, Some((word, action)));
+    }
+
+    fn put(&mut self, toast: Toast, action: Option<(&'static str, A)>) {
+        self.shown.retain(|shown| shown.toast != toast || shown.action != action);
         if self.shown.len() >= MOST {
             self.shown.remove(0);
         }
-        self.shown.push(Shown { toast, serial: self.next_serial, left_secs: STAY_SECS });
+        let left_secs = if action.is_some() { ACTION_STAY_SECS } else { STAY_SECS };
+        self.shown.push(Shown { toast, action, serial: self.next_serial, left_secs });
         self.next_serial += 1;
     }
 
-    /// Draws them, `above` pixels over the lower edge; gives a text to copy.
-    pub fn show(&mut self, ctx: &Context, above: f32) -> Option<String> {
+    /// Draws them, `above` pixels over the lower edge; gives what was pressed.
+    pub fn show(&mut self, ctx: &Context, above: f32) -> Option<Pressed<A>> {
         let passed = f64::from(ctx.input(|input| input.stable_dt)).min(0.5);
-        let mut copied = None;
+        let mut pressed = None;
         let mut offset = above + 16.0;
         for shown in self.shown.iter_mut().rev() {
             let area = Area::new(Id::unique(("toast", shown.serial)))
@@ -76,11 +105,18 @@ impl Toasts {
                 .anchor(Align2::RIGHT_BOTTOM, vec2(-16.0, -offset))
                 .role(Role::Alert)
                 .accessible_name(shown.toast.title.as_str());
-            let output = area.show(ctx, |ui| toast_ui(ui, &shown.toast));
+            let word = shown.action.as_ref().map(|(word, _)| *word);
+            let output = area.show(ctx, |ui| toast_ui(ui, &shown.toast, word));
             offset += output.response.rect.height() + 8.0;
             match output.inner {
                 Press::Close => shown.left_secs = 0.0,
-                Press::Copy => copied = Some(format!("{}\n{}", shown.toast.title, shown.toast.detail)),
+                Press::Copy => {
+                    pressed = Some(Pressed::Copy(format!("{}\n{}", shown.toast.title, shown.toast.detail)));
+                }
+                Press::Action => {
+                    pressed = shown.action.take().map(|(_, action)| Pressed::Action(action));
+                    shown.left_secs = 0.0;
+                }
                 Press::None if shown.toast.stays || output.response.contains_pointer() => {}
                 Press::None => {
                     shown.left_secs -= passed;
@@ -89,7 +125,7 @@ impl Toasts {
             }
         }
         self.shown.retain(|shown| shown.left_secs > 0.0);
-        copied
+        pressed
     }
 }
 
@@ -97,9 +133,10 @@ enum Press {
     None,
     Close,
     Copy,
+    Action,
 }
 
-fn toast_ui(ui: &mut Ui, toast: &Toast) -> Press {
+fn toast_ui(ui: &mut Ui, toast: &Toast, action: Option<&str>) -> Press {
     let tokens = theme::tokens(ui.ctx());
     let color = match toast.tone {
         Tone::Success => tokens.success,
@@ -123,6 +160,11 @@ fn toast_ui(ui: &mut Ui, toast: &Toast) -> Press {
             }
             if toast.stays && ui.add(Button::new(Kind::Secondary, "Copy").size(Size::Small)).clicked() {
                 press = Press::Copy;
+            }
+            if let Some(word) = action
+                && ui.add(Button::new(Kind::Secondary, word).size(Size::Small)).clicked()
+            {
+                press = Press::Action;
             }
             ui.with_layout(Layout::left_to_right(Align::Center), |ui| {
                 let (rect, _) = ui.allocate_exact_size(vec2(20.0, 20.0), eframe::egui::Sense::hover());

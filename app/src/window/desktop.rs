@@ -8,9 +8,9 @@ use eframe::egui::{self, Context, Id, LayerId, OpenUrl, Order, Ui};
 use super::dialogs::{self, Outcome, Question};
 use super::life::Life;
 use super::outside::Outside;
-use super::picker::Picker;
+use super::picker::{Picked, Picker, Wanted};
 use super::preferences::Preferences;
-use crate::chat::{Controller, LAST_MODEL, Severity};
+use crate::chat::{ChatCommand, Controller, LAST_MODEL, Severity, attach};
 use crate::panes::chat::{ChatPane, message_id, search_id};
 use crate::panes::palette::Palette;
 use crate::panes::settings::{self, SettingsPane, View};
@@ -19,7 +19,7 @@ use crate::store::Saving;
 use crate::store::state::DRAFT;
 use crate::theme::{self, Text, icons};
 use crate::tray::Face;
-use crate::ui::{self, Toast, Toasts};
+use crate::ui::{self, Pressed, Toast, Toasts};
 
 /// How long a size or a draft must stay the same before it is remembered.
 const SETTLE_SECS: f64 = 1.0;
@@ -49,10 +49,10 @@ pub struct Desktop {
     pub(super) question: Option<Question>,
     page: Page,
     palette: Palette,
-    toasts: Toasts,
+    toasts: Toasts<Command>,
     picker: Picker,
     restored: bool,
-    focus: Option<Id>,
+    pub(super) focus: Option<Id>,
     size: Settling,
     draft: Settling,
 }
@@ -198,14 +198,30 @@ impl Desktop {
                 Severity::Problem => (icons::X_CIRCLE, ui::ToastTone::Danger),
             };
             let stays = matches!(notice.severity, Severity::Warning | Severity::Problem);
-            self.toasts.add(Toast { glyph, tone, title: notice.title, detail: notice.detail, stays });
+            let toast = Toast { glyph, tone, title: notice.title, detail: notice.detail, stays };
+            match notice.undo {
+                Some(undo) => self.toasts.offer(toast, "Undo", Command::InChat(ChatCommand::Undo(undo))),
+                None => self.toasts.add(toast),
+            }
         }
     }
 
+    /// A dropped model is loaded, other files go with the next message.
     fn take_files(&mut self, ctx: &Context) {
-        let dropped = ctx.input(|input| input.raw.dropped_files.first().map(|file| file.path().to_owned()));
-        if let Some(path) = dropped.or_else(|| self.picker.try_next()) {
-            self.controller.open_model(&path);
+        let dropped: Vec<_> =
+            ctx.input(|input| input.raw.dropped_files.iter().map(|file| file.path().to_owned()).collect());
+        let (models, texts): (Vec<_>, Vec<_>) = dropped.into_iter().partition(|path| attach::is_model(path));
+        self.controller.attach(texts);
+        match self.picker.try_next() {
+            Some(Picked::Model(path)) => self.controller.open_model(&path),
+            Some(Picked::Texts(paths)) => {
+                self.controller.attach(paths);
+                self.focus = Some(message_id());
+            }
+            None => {}
+        }
+        if let Some(path) = models.first() {
+            self.controller.open_model(path);
         }
     }
 
@@ -245,7 +261,7 @@ impl Desktop {
             }
             Command::Stop => self.controller.stop(),
             Command::StopAll => self.controller.stop_all(),
-            Command::Retry => self.controller.retry(),
+            Command::InChat(command) => self.act_in_chat(ctx, command),
             Command::AskRename(chat) => {
                 let title = self.title(chat);
                 self.question = Some(Question::Rename { chat, title, focused: false });
@@ -257,7 +273,7 @@ impl Desktop {
                 self.controller.choose_model(&choice);
                 self.focus = Some(message_id());
             }
-            Command::PickModelFile => self.pick_file(),
+            Command::PickModelFile => self.pick(Wanted::Model),
             Command::OpenModel(path) => self.controller.open_model(&path),
             Command::DismissRefusal => self.controller.shelf.refusal = None,
             Command::UnloadModel(id) => self.controller.unload_model(&id),
@@ -347,8 +363,9 @@ impl Desktop {
         open.map(|open| &open.chat.title).or_else(listed).cloned().unwrap_or_default()
     }
 
-    fn pick_file(&mut self) {
-        if let Err(err) = self.picker.open(self.controller.waker()) {
+    /// Opens the dialog that picks files.
+    pub(super) fn pick(&mut self, wanted: Wanted) {
+        if let Err(err) = self.picker.open(wanted, self.controller.waker()) {
             self.toasts.add(Toast {
                 glyph: icons::X_CIRCLE,
                 tone: ui::ToastTone::Danger,
@@ -360,7 +377,10 @@ impl Desktop {
     }
 
     fn over_page(&mut self, ctx: &Context, commands: &mut Vec<Command>) {
-        commands.extend(self.toasts.show(ctx, STATUS).map(Command::Copy));
+        commands.extend(self.toasts.show(ctx, STATUS).map(|pressed| match pressed {
+            Pressed::Copy(text) => Command::Copy(text),
+            Pressed::Action(command) => command,
+        }));
         if let Some(outcome) = dialogs::show(ctx, &mut self.question) {
             match outcome {
                 Outcome::Rename(chat, title) => self.controller.rename(chat, &title),
@@ -382,8 +402,11 @@ fn drop_hint(ctx: &Context) {
     let painter = ctx.layer_painter(LayerId::new(Order::Foreground, Id::unique("drop hint")));
     let rect = ctx.content_rect();
     painter.rect_filled(rect, 0, tokens.scrim);
-    let galley =
-        painter.layout_no_wrap("Drop a model file to load it".to_owned(), Text::Heading.font(), tokens.text);
+    let galley = painter.layout_no_wrap(
+        "Drop text files to attach them, or a model to load it".to_owned(),
+        Text::Heading.font(),
+        tokens.text,
+    );
     let card = egui::Rect::from_center_size(rect.center(), galley.size() + egui::vec2(48.0, 32.0));
     painter.rect(
         card,
@@ -405,6 +428,7 @@ impl eframe::App for Desktop {
         }
         self.take_close_request(ctx);
         self.restore();
+        self.controller.draft_is(&self.chat.draft);
         self.preferences.attend(ctx, &mut self.controller);
         self.controller.find_chats(self.palette.wanted_chats());
         self.take_notices();

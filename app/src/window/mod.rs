@@ -2,6 +2,7 @@
 //! holds the app, ends it on a signal, and shows the one that runs already instead of starting a second.
 
 mod bell;
+mod conversing;
 mod desktop;
 mod dialogs;
 mod ending;
@@ -74,11 +75,8 @@ pub fn run(folders: &Folders) -> anyhow::Result<()> {
     let mut controller = controller.with_settings(preferences.settings.clone());
     controller.take_early(remembered.others);
     if let Some(err) = alone {
-        controller.notify(Notice {
-            severity: Severity::Warning,
-            title: "A second start will not find this window".to_owned(),
-            detail: err.to_string(),
-        });
+        let title = "A second start will not find this window";
+        controller.notify(Notice::new(Severity::Warning, title, &err.to_string()));
     }
     let mut desktop = Desktop::without_window(controller, preferences, outside);
     let lived = live(&mut desktop, &bell, remembered.size);

@@ -1,39 +1,55 @@
-//! The dialog that picks a model file. It runs on a thread of its own: the desktop's portal answers when the user does.
+//! The dialogs that pick files. They run on a thread of their own: the desktop's portal answers when the user does.
 
 use std::path::PathBuf;
 use std::sync::mpsc::{Receiver, TryRecvError, channel};
 
 use crate::chat::Waker;
 
+/// What is to be picked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Wanted {
+    /// A model file.
+    Model,
+    /// Text files to attach.
+    Texts,
+}
+
+/// What was picked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Picked {
+    /// A model file.
+    Model(PathBuf),
+    /// Files to attach.
+    Texts(Vec<PathBuf>),
+}
+
 /// A dialog that may be open.
 #[derive(Default)]
 pub struct Picker {
-    answer: Option<Receiver<Option<PathBuf>>>,
+    answer: Option<Receiver<Option<Picked>>>,
 }
 
 impl Picker {
-    /// Opens the dialog unless it is open.
+    /// Opens a dialog unless one is open.
     ///
     /// # Errors
     /// Its thread could not be started.
-    pub fn open(&mut self, waker: Waker) -> std::io::Result<()> {
+    pub fn open(&mut self, wanted: Wanted, waker: Waker) -> std::io::Result<()> {
         if self.answer.is_some() {
             return Ok(());
         }
         let (sender, receiver) = channel();
         std::thread::Builder::new().name("file-dialog".to_owned()).spawn(move || {
-            let dialog =
-                rfd::FileDialog::new().set_title("Open a model").add_filter("Models", &["gguf", "h1b"]);
             // The window may be gone by now.
-            drop(sender.send(dialog.pick_file()));
+            drop(sender.send(ask(wanted)));
             waker();
         })?;
         self.answer = Some(receiver);
         Ok(())
     }
 
-    /// The picked file, once.
-    pub fn try_next(&mut self) -> Option<PathBuf> {
+    /// What was picked, once.
+    pub fn try_next(&mut self) -> Option<Picked> {
         match self.answer.as_ref()?.try_recv() {
             Ok(picked) => {
                 self.answer = None;
@@ -45,5 +61,16 @@ impl Picker {
             }
             Err(TryRecvError::Empty) => None,
         }
+    }
+}
+
+fn ask(wanted: Wanted) -> Option<Picked> {
+    let dialog = rfd::FileDialog::new();
+    match wanted {
+        Wanted::Model => {
+            let dialog = dialog.set_title("Open a model").add_filter("Models", &["gguf", "h1b"]);
+            dialog.pick_file().map(Picked::Model)
+        }
+        Wanted::Texts => dialog.set_title("Attach text files").pick_files().map(Picked::Texts),
     }
 }

@@ -93,6 +93,7 @@ impl Preferences {
                     severity: Severity::Info,
                     title: "The settings file was set aside".to_owned(),
                     detail: format!("It could not be edited and is kept as {}.", aside.display()),
+                    undo: None,
                 }),
                 Said::Failed(problem) => controller.notify(Notice {
                     severity: Severity::Problem,
@@ -100,6 +101,7 @@ impl Preferences {
                     detail: format!(
                         "{problem}. They are in force until the program ends; the next change tries again."
                     ),
+                    undo: None,
                 }),
             }
         }
@@ -111,6 +113,7 @@ impl Preferences {
                 severity: Severity::Warning,
                 title: "This could not be opened".to_owned(),
                 detail: problem,
+                undo: None,
             });
         }
     }
@@ -129,6 +132,7 @@ impl Preferences {
             severity: Severity::Warning,
             title: "Some settings could not be used".to_owned(),
             detail: format!("{file}: {}. The defaults are used instead.", lines.join("; ")),
+            undo: None,
         }
     }
 

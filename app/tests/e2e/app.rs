@@ -129,6 +129,22 @@ impl<'s> App<'s> {
         })
     }
 
+    /// For each message the position of its parent among all.
+    pub fn parents(&self) -> Vec<Option<usize>> {
+        let links = self.query("SELECT id, parent FROM messages ORDER BY id", |row| {
+            Ok((row.get::<_, i64>(0)?, row.get::<_, Option<i64>>(1)?))
+        });
+        let position = |id: i64| links.iter().position(|(other, _)| *other == id);
+        links.iter().map(|(_, parent)| parent.and_then(position)).collect()
+    }
+
+    /// Position of the message at which the shown branch of the only chat ends.
+    pub fn leaf(&self) -> Option<usize> {
+        let ids: Vec<i64> = self.query("SELECT id FROM messages ORDER BY id", |row| row.get(0));
+        let leaf: Option<i64> = self.query("SELECT leaf FROM chats", |row| row.get(0)).pop()?;
+        ids.iter().position(|id| Some(*id) == leaf)
+    }
+
     /// Titles of the chats.
     pub fn chats(&self) -> Vec<String> {
         self.query("SELECT title FROM chats ORDER BY id", |row| row.get(0))

@@ -144,3 +144,31 @@ fn the_tray_switches_the_model() {
     tray.press("Quit");
     assert!(app.wait_end().success());
 }
+
+#[test]
+fn an_edited_question_is_answered_on_a_branch_of_its_own_and_the_first_is_kept() {
+    let Some(session) = Session::open() else { return };
+    let reader = Reader::start(&session);
+    let app = App::start(&session);
+    app.ask("What is the capital of France?");
+    let first = app.wait_message(2, "complete");
+    session.press("Up");
+    reader.wait("Cancel");
+    session.press("ctrl+a");
+    session.type_text("What is photosynthesis?");
+    reader.press("Ask again");
+    let second = app.wait_message(4, "complete");
+    let messages = app.messages();
+    assert_eq!((&messages[1], &messages[3]), (&first, &second));
+    assert_eq!(messages[2].content, "What is photosynthesis?");
+    assert_eq!(app.parents(), [None, Some(0), None, Some(2)], "siblings share a parent");
+    reader.press("Previous version");
+    app.until("the first branch is shown", |app| (app.leaf() == Some(1)).then_some(()));
+    app.signal("TERM");
+    assert!(app.wait_end().success());
+
+    // The branch that was shown is shown again.
+    let app = App::start(&session);
+    reader.wait("What is the capital of France?");
+    assert_eq!(app.leaf(), Some(1));
+}

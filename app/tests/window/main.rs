@@ -1,7 +1,10 @@
 //! The window, driven by accessible names without a display: a scripted engine, the real store.
 
 mod accessibility;
+mod branches;
 mod chatting;
+mod composing;
+mod inspector;
 mod layout;
 mod models;
 mod palette;

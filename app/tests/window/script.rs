@@ -348,7 +348,8 @@ impl Window {
 
     /// Where something with this accessible name is.
     pub fn rect(&self, label: &str) -> egui::Rect {
-        self.harness.get_by_label(label).rect()
+        let mut found = self.harness.query_all_by_label(label);
+        found.next().unwrap_or_else(|| panic!("nothing is called {label:?}: {:?}", self.names())).rect()
     }
 
     /// Names of everything shown, for messages of failed tests.

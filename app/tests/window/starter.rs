@@ -38,7 +38,8 @@ fn the_starter_answers_in_the_window_and_the_answer_is_kept() {
     let answer = conversation.messages.last().unwrap().clone();
     assert!(matches!(answer.state, MessageState::Stopped | MessageState::Complete), "{answer:?}");
     assert!(!answer.content.trim().is_empty() && !answer.stats.lane.is_empty(), "{answer:?}");
-    assert!(conversation.context_tokens() > answer.stats.tokens);
+    let used = window.harness.state().controller.context_use().unwrap();
+    assert!(used.used() > answer.stats.tokens as usize && !used.estimated, "{used:?}");
     drop(window);
     let mut window = open();
     window.until("the chat is restored", |window| window.harness.state().controller.conversation().is_some());

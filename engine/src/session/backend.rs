@@ -24,6 +24,11 @@ pub trait Vocabulary: Send + Sync {
     /// # Errors
     /// The template failed; the text says how.
     fn encode_chat(&self, messages: &[Message]) -> Result<Vec<u32>, String>;
+    /// Ids of a chat whose last message is an answer to go on with.
+    ///
+    /// # Errors
+    /// As [`Self::encode_chat`].
+    fn encode_continuation(&self, messages: &[Message]) -> Result<Vec<u32>, String>;
     /// Bytes of a token; empty for an unknown id.
     fn token_bytes(&self, id: u32) -> &[u8];
     /// Whether generation ends at this id.

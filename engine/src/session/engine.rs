@@ -18,7 +18,7 @@ use super::{
 };
 use crate::lane::LaneError;
 use crate::telemetry::Telemetry;
-use crate::tokenizer::Specials;
+use crate::tokenizer::{Message, Specials};
 
 /// Clone + Send + Sync; holds channels only. The engine thread ends when the last handle is dropped or `shutdown` is called;
 /// generations that still run then fail with `Stopped`.
@@ -299,6 +299,16 @@ impl EngineHandle {
         let entry =
             self.shared.board.entry(model).ok_or_else(|| GenerateError::ModelNotLoaded(model.to_owned()))?;
         entry.vocabulary.encode(text, specials, true).map_err(GenerateError::Invalid)
+    }
+
+    /// Tokens of a chat as [`Prompt::Chat`] would render it, computed on the caller's thread.
+    ///
+    /// # Errors
+    /// Model not resident, or the template refuses the chat.
+    pub fn count_chat(&self, model: &str, messages: &[Message]) -> Result<usize, GenerateError> {
+        let entry =
+            self.shared.board.entry(model).ok_or_else(|| GenerateError::ModelNotLoaded(model.to_owned()))?;
+        entry.vocabulary.encode_chat(messages).map(|ids| ids.len()).map_err(GenerateError::Template)
     }
 
     /// Latest snapshot; never blocks on the engine thread's work. A request's last event comes after the snapshot that shows

@@ -162,6 +162,9 @@ fn prepare(board: &Board, request: &Request) -> Result<Prepared, GenerateError> 
         }
         Prompt::Tokens(tokens) => tokens.clone(),
         Prompt::Chat(messages) => entry.vocabulary.encode_chat(messages).map_err(GenerateError::Template)?,
+        Prompt::Continue(messages) => {
+            entry.vocabulary.encode_continuation(messages).map_err(GenerateError::Template)?
+        }
     };
     if prompt.is_empty() {
         return Err(GenerateError::EmptyPrompt);

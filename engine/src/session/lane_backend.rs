@@ -119,6 +119,10 @@ impl Vocabulary for ModelVocabulary {
         self.tokenizer.encode_chat(&self.template, messages, true).map_err(|e| e.to_string())
     }
 
+    fn encode_continuation(&self, messages: &[Message]) -> Result<Vec<u32>, String> {
+        self.tokenizer.encode_continuation(&self.template, messages).map_err(|e| e.to_string())
+    }
+
     fn token_bytes(&self, id: u32) -> &[u8] {
         self.tokenizer.token_bytes(id)
     }

@@ -73,6 +73,8 @@ pub enum Prompt {
     Tokens(Vec<u32>),
     /// A chat, rendered with the model's template; contents are taken literally.
     Chat(Vec<Message>),
+    /// A chat whose last message is an unfinished answer, which the generation goes on with.
+    Continue(Vec<Message>),
 }
 
 /// One generation.

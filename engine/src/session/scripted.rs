@@ -119,6 +119,13 @@ impl Vocabulary for Bytes {
         Ok(ids)
     }
 
+    fn encode_continuation(&self, messages: &[Message]) -> Result<Vec<u32>, String> {
+        let (begun, said) = messages.split_last().ok_or("an empty chat")?;
+        let mut ids = self.encode_chat(said)?;
+        ids.extend(begun.content.bytes().map(u32::from));
+        Ok(ids)
+    }
+
     fn token_bytes(&self, id: u32) -> &[u8] {
         self.texts.get(id as usize).map_or(&[], Vec::as_slice)
     }

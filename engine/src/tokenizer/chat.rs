@@ -31,14 +31,35 @@ impl Tokenizer {
         add_generation_prompt: bool,
     ) -> Result<Vec<u32>, TemplateError> {
         let guard = Guard::new(self, template, messages)?;
-        let guarded: Vec<Message> = messages
-            .iter()
-            .map(|message| Message { role: message.role, content: guard.content(message) })
-            .collect();
-        let text = template.render(&guarded, add_generation_prompt)?;
+        let text = template.render(&guard.all(messages), add_generation_prompt)?;
+        self.encode_guarded(&guard, &text)
+    }
+
+    /// Ids of a chat whose last message is an answer to go on with: everything before it as in [`Self::encode_chat`], then what
+    /// there is of the answer, without the end of its turn. A chat that ends with somebody else's message is encoded as usual.
+    ///
+    /// # Errors
+    /// As [`Self::encode_chat`].
+    pub fn encode_continuation(
+        &self,
+        template: &ChatTemplate,
+        messages: &[Message],
+    ) -> Result<Vec<u32>, TemplateError> {
+        let Some((begun, said)) = messages.split_last().filter(|(last, _)| last.role == Role::Assistant)
+        else {
+            return self.encode_chat(template, messages, true);
+        };
+        let guard = Guard::new(self, template, messages)?;
+        let mut text = template.render(&guard.all(said), true)?;
+        text.push_str(&guard.content(begun));
+        self.encode_guarded(&guard, &text)
+    }
+
+    /// Ids of rendered text in which contents carry the guard's marker.
+    fn encode_guarded(&self, guard: &Guard<'_>, text: &str) -> Result<Vec<u32>, TemplateError> {
         let mut ids = Vec::with_capacity(text.len() / 4 + 1);
         let mut scratch = Scratch::default();
-        for part in guard.finder.parts(&text) {
+        for part in guard.finder.parts(text) {
             match part {
                 Part::Special(id) => ids.push(id),
                 Part::Plain(plain) => {
@@ -103,6 +124,12 @@ impl<'v> Guard<'v> {
                 .map(|&(text, ..)| text)
                 .collect(),
         })
+    }
+
+    /// All messages with their contents marked.
+    fn all(&self, messages: &[Message]) -> Vec<Message> {
+        let guarded = |message: &Message| Message { role: message.role, content: self.content(message) };
+        messages.iter().map(guarded).collect()
     }
 
     /// The content with markers: after every character that may begin a special token, so that none can begin inside;

@@ -7,10 +7,12 @@ use eframe::egui::{
     Vec2, WidgetInfo, pos2, vec2,
 };
 
-use crate::chat::{Controller, label};
-use crate::shell::{Command, Metrics, words};
+use super::{files, gauge};
+use crate::chat::attach::PASTE_AS_FILE;
+use crate::chat::{ChatCommand, Controller, label};
+use crate::shell::{self, Command, Metrics, action, words};
 use crate::theme::{self, Text, Tokens, icons};
-use crate::ui::{self, MenuItem};
+use crate::ui::{self, IconButton, MenuItem};
 
 /// Most lines before the text scrolls.
 const MAX_LINES: f32 = 8.0;
@@ -23,7 +25,7 @@ pub fn message_id() -> Id {
 }
 
 /// Height for a draft in a composer of `width`.
-pub fn height(ui: &Ui, metrics: &Metrics, draft: &str, width: f32) -> f32 {
+pub fn height(ui: &Ui, metrics: &Metrics, controller: &Controller, draft: &str, width: f32) -> f32 {
     let line = Text::Chat.line_height();
     let text = if metrics.short || draft.is_empty() {
         line
@@ -32,7 +34,7 @@ pub fn height(ui: &Ui, metrics: &Metrics, draft: &str, width: f32) -> f32 {
         let galley = Text::Chat.wrapped(ui, draft, Color32::PLACEHOLDER, width - 34.0);
         galley.size().y.clamp(line, MAX_LINES * line)
     };
-    FRAME_HEIGHT + text
+    FRAME_HEIGHT + text + files::height(controller)
 }
 
 /// Draws the composer into `rect`.
@@ -48,19 +50,32 @@ pub fn show(
     let edge = if focused { tokens.focus } else { tokens.border_input };
     ui.painter().rect(rect, theme::R5, tokens.surface, Stroke::new(1.0, edge), StrokeKind::Inside);
     let writing = controller.conversation().is_some_and(|conversation| conversation.answer.is_some());
+    if focused {
+        commands.extend(take_long_pastes(ui).map(|text| Command::InChat(ChatCommand::AttachPasted(text))));
+    }
     let entered = focused && held.cut_at_enter(ui, controller.settings().sends_with_ctrl());
     if entered && !held.0.is_empty() {
         ui.ctx().request_repaint();
     }
-    let text =
-        Rect::from_min_max(rect.min + vec2(17.0, 13.0), pos2(rect.right() - 17.0, rect.bottom() - 49.0));
+    let files = files::height(controller);
+    files::show(ui, rect, controller, commands);
+    let text = Rect::from_min_max(
+        rect.min + vec2(17.0, 13.0 + files),
+        pos2(rect.right() - 17.0, rect.bottom() - 49.0),
+    );
     message_field(ui, text, controller, writing, draft);
-    let can_send = controller.can_send() && !draft.trim().is_empty();
+    let something = !draft.trim().is_empty() || !controller.composing.files.is_empty();
+    let can_send = controller.can_send()
+        && something
+        && !controller.composing.is_reading()
+        && !controller.draft_is_too_long();
     if entered && can_send {
         commands.push(Command::Send(std::mem::take(draft)));
     }
     let row = Rect::from_min_max(pos2(rect.left() + 9.0, rect.bottom() - 41.0), rect.max - vec2(13.0, 9.0));
-    model_picker(ui, row, controller, commands);
+    attach_button(ui, Rect::from_min_size(row.min + vec2(0.0, 2.0), Vec2::splat(28.0)), commands);
+    let choosers = Rect::from_min_max(row.min + vec2(30.0, 0.0), row.max);
+    model_picker(ui, choosers, controller, commands);
     let send = Rect::from_min_size(pos2(row.right() - 32.0, row.top()), Vec2::splat(32.0));
     if writing {
         let stopping =
@@ -73,7 +88,33 @@ pub fn show(
     {
         commands.push(Command::Send(std::mem::take(draft)));
     }
-    context_gauge(ui, &tokens, pos2(send.left() - 12.0, row.center().y), controller);
+    gauge::show(ui, &tokens, pos2(send.left() - 12.0, row.center().y), controller);
+}
+
+/// Takes pasted texts that are too long for the composer out of what arrived.
+fn take_long_pastes(ui: &Ui) -> impl Iterator<Item = String> {
+    let is_long = |event: &Event| matches!(event, Event::Paste(text) if text.len() >= PASTE_AS_FILE);
+    let taken: Vec<Event> = ui.input_mut(|input| {
+        // Events hold whole texts: without a long one nothing is moved.
+        if !input.events.iter().any(is_long) {
+            return Vec::new();
+        }
+        let (long, rest) = std::mem::take(&mut input.events).into_iter().partition(is_long);
+        input.events = rest;
+        long
+    });
+    taken.into_iter().filter_map(|event| match event {
+        Event::Paste(text) => Some(text),
+        _ => None,
+    })
+}
+
+fn attach_button(ui: &Ui, rect: Rect, commands: &mut Vec<Command>) {
+    let id = Id::unique("attach");
+    let button = IconButton::new(icons::PAPERCLIP, "Attach text files").put_as(ui, rect, id);
+    if shell::tip(button, &action::ATTACH).clicked() {
+        commands.push(Command::InChat(ChatCommand::PickFiles));
+    }
 }
 
 /// Text and keys that came after Enter in the same pass; they belong to the next message.
@@ -176,6 +217,9 @@ fn model_picker(ui: &mut Ui, row: Rect, controller: &Controller, commands: &mut 
 }
 
 fn picker_word(controller: &Controller) -> String {
+    if let Some(choice) = controller.next_model() {
+        return format!("{}, not loaded", choice.label());
+    }
     if let Some(loading) = &controller.shelf.loading {
         let part = loading.done_bytes as f64 / loading.total_bytes.max(1) as f64;
         let done =
@@ -190,6 +234,7 @@ fn picker_menu(ui: &mut Ui, controller: &Controller, commands: &mut Vec<Command>
     ui.spacing_mut().item_spacing.y = 0.0;
     let resident = controller.engine_status().map(|status| status.models.as_slice()).unwrap_or_default();
     let chosen = controller.shelf.chosen.as_deref();
+    let next = controller.next_model().map(|choice| choice.id.as_str());
     for choice in &controller.shelf.choices {
         let loaded = resident.iter().any(|model| model.id == choice.id);
         let note = if loaded {
@@ -199,7 +244,7 @@ fn picker_menu(ui: &mut Ui, controller: &Controller, commands: &mut Vec<Command>
         } else {
             String::new()
         };
-        let is_chosen = chosen == Some(choice.id.as_str());
+        let is_chosen = next.or(chosen) == Some(choice.id.as_str());
         let item = MenuItem::new(icons::CUBE, choice.label()).checked(is_chosen).note(&note).width(300.0);
         let item = ui.add(item).on_hover_text(choice.path.to_string_lossy());
         if item.clicked() && !is_chosen {
@@ -225,27 +270,6 @@ fn divider(ui: &mut Ui, tokens: &Tokens) {
     let (rect, _) = ui.allocate_exact_size(vec2(300.0, 9.0), Sense::hover());
     let line = Rect::from_min_size(rect.min + vec2(0.0, 4.0), vec2(rect.width(), 1.0));
     ui.painter().rect_filled(line, 0, tokens.border);
-}
-
-fn context_gauge(ui: &mut Ui, tokens: &Tokens, right: eframe::egui::Pos2, controller: &Controller) {
-    let Some(model) = controller.model() else { return };
-    let used = controller.conversation().map_or(0, |conversation| conversation.context_tokens());
-    let level = used as f32 / model.context.max(1) as f32;
-    let text = words::percent(f64::from(level));
-    let color = if level > 0.8 { ui::level_color(tokens, level) } else { tokens.text2 };
-    let galley = Text::MonoSmall.line(ui, &text, color, 60.0);
-    let left = right.x - galley.size().x - 22.0;
-    let rect = Rect::from_min_max(pos2(left, right.y - 14.0), pos2(right.x, right.y + 14.0));
-    let response = ui.interact(rect, Id::unique("context gauge"), Sense::hover());
-    response.widget_info(|| WidgetInfo::labeled(Role::Label, true, format!("Context used: {text}")));
-    ui::gauge(ui.painter(), tokens, pos2(left + 8.0, right.y), level);
-    ui.painter().galley(pos2(left + 22.0, right.y - galley.size().y / 2.0).round(), galley, color);
-    let tip = format!(
-        "{} of {} tokens of context. When it is full, start a new chat.",
-        words::count(u64::from(used)),
-        words::count(model.context as u64)
-    );
-    response.on_hover_text(tip);
 }
 
 fn send_button(ui: &Ui, tokens: &Tokens, rect: Rect, enabled: bool, with_ctrl: bool) -> Response {

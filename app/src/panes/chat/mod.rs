@@ -1,23 +1,37 @@
 //! The chat page: list, header, messages, composer.
 
+mod announce;
 mod composer;
+mod editor;
+mod files;
+mod gauge;
+mod inspector;
 mod list;
 mod message;
+mod persona;
+mod question;
+mod reply;
+mod thought;
+mod tools;
 mod transcript;
 mod welcome;
 
 use eframe::egui::{
-    Align, Event, Id, Key, Layout, Modifiers, Popup, Rect, RectAlign, Ui, UiBuilder, pos2, vec2,
+    Align, Area, Event, Id, Key, Layout, Modifiers, Order, Popup, Rect, RectAlign, Sense, Ui, UiBuilder,
+    pos2, vec2,
 };
 
-use crate::chat::Controller;
+use crate::chat::{ChatCommand, Controller};
 use crate::shell::region::region;
 use crate::shell::{self, Command, Metrics, Region, Regions, action};
+use crate::store::ChatId;
 use crate::theme::{self, Text, icons};
 use crate::ui::{self, IconButton, MenuItem, Problem};
+use inspector::Inspector;
 use transcript::Transcript;
 
 pub use composer::message_id;
+pub use editor::Editing;
 pub use list::search_id;
 
 /// What the page remembers between passes.
@@ -34,6 +48,14 @@ pub struct ChatPane {
     pub covered: bool,
     /// The column of messages.
     pub transcript: Transcript,
+    /// Whether the user wants the inspector; until then it is shown where there is much room.
+    pub inspector_open: Option<bool>,
+    /// Whether it was shown in the last pass.
+    pub inspector_shown: bool,
+    inspector_is_sheet: bool,
+    inspector: Inspector,
+    /// The chat that the inspector is about.
+    inspected: Option<ChatId>,
 }
 
 impl ChatPane {
@@ -53,9 +75,23 @@ impl ChatPane {
             region(ui, Region::List, rect);
             list::show(ui, rect, controller, &mut self.search, commands);
         }
+        self.inspector_shown = self.inspector_open.unwrap_or(metrics.is_wide);
+        self.inspector_is_sheet = metrics.list_is_sheet;
+        let beside = self.inspector_shown && !self.inspector_is_sheet;
+        let panel = if beside { metrics.inspector } else { 0.0 };
+        let less = |rect: Rect| Rect::from_min_max(rect.min, rect.max - vec2(panel, 0.0));
         region(ui, Region::Header, regions.header);
-        header(ui, regions.header, metrics, controller, commands);
-        self.content(ui, regions.content, metrics, controller, commands);
+        header(ui, less(regions.header), metrics, self.inspector_shown, controller, commands);
+        let content = less(regions.content);
+        let metrics = &Metrics { column: metrics.column.min(content.width() - 44.0), ..*metrics };
+        self.content(ui, content, metrics, controller, commands);
+        let corner = pos2(regions.page.right() - metrics.inspector, regions.page.top());
+        let right = Rect::from_min_max(corner, regions.page.max);
+        if beside {
+            self.inspect(ui, right, controller, commands);
+        } else if self.inspector_shown {
+            self.inspector_sheet(ui, regions.page, right, controller, commands);
+        }
         if metrics.list_is_sheet && self.list_open {
             self.sheet(ui, regions.page, metrics, controller, commands);
         }
@@ -72,11 +108,66 @@ impl ChatPane {
         }
         let writing = controller.conversation().is_some_and(|conversation| conversation.answer.is_some());
         let searching = ctx.memory(|memory| memory.has_focus(search_id()));
+        if self.covered {
+            return;
+        }
+        let in_empty = self.draft.is_empty() && ctx.memory(|memory| memory.has_focus(message_id()));
+        if in_empty && !over && pressed(Modifiers::NONE, Key::ArrowUp) {
+            commands.push(Command::InChat(ChatCommand::EditLast));
+        }
+        let sheet = self.inspector_shown && self.inspector_is_sheet;
         if self.list_open && !over && pressed(Modifiers::NONE, Key::Escape) {
             self.list_open = false;
-        } else if writing && !over && !searching && pressed(Modifiers::NONE, Key::Escape) {
+        } else if sheet && !over && pressed(Modifiers::NONE, Key::Escape) {
+            self.inspector_open = Some(false);
+        } else if writing
+            && !over
+            && !searching
+            && !self.editor_has_keyboard()
+            && pressed(Modifiers::NONE, Key::Escape)
+        {
             commands.push(Command::Stop);
         }
+    }
+
+    fn inspect(&mut self, ui: &mut Ui, rect: Rect, controller: &Controller, commands: &mut Vec<Command>) {
+        if self.inspected != controller.open_id() {
+            self.inspected = controller.open_id();
+            self.inspector = Inspector::default();
+        }
+        region(ui, Region::Inspector, rect);
+        if inspector::show(ui, rect, controller, &mut self.inspector, commands) {
+            self.inspector_open = Some(false);
+        }
+    }
+
+    /// The inspector over the page, where there is no room beside it.
+    fn inspector_sheet(
+        &mut self,
+        ui: &Ui,
+        page: Rect,
+        rect: Rect,
+        controller: &Controller,
+        commands: &mut Vec<Command>,
+    ) {
+        let tokens = theme::tokens(ui.ctx());
+        let area = Area::new(Id::unique("inspector sheet"))
+            .order(Order::Middle)
+            .fixed_pos(page.min)
+            .accessible_name("This chat");
+        area.show(ui.ctx(), |ui| {
+            ui.set_clip_rect(page);
+            let scrim = ui.interact(page, Id::unique("inspector scrim"), Sense::CLICK);
+            ui.painter().rect_filled(page, 0, tokens.scrim);
+            self.inspect(ui, rect, controller, commands);
+            if scrim.clicked() && !ui.rect_contains_pointer(rect) {
+                self.inspector_open = Some(false);
+            }
+        });
+    }
+
+    fn editor_has_keyboard(&self) -> bool {
+        self.transcript.editing.as_ref().is_some_and(Editing::has_keyboard)
     }
 
     fn content(
@@ -88,7 +179,7 @@ impl ChatPane {
         commands: &mut Vec<Command>,
     ) {
         let width = metrics.column + 24.0;
-        let height = composer::height(ui, metrics, &self.draft, width);
+        let height = composer::height(ui, metrics, controller, &self.draft, width);
         let bottom = rect.bottom() - if metrics.short { 8.0 } else { 16.0 };
         let left = (rect.center().x - width / 2.0).round();
         let composer = Rect::from_min_max(pos2(left, bottom - height), pos2(left + width, bottom));
@@ -96,6 +187,11 @@ impl ChatPane {
         if let Some(refusal) = &controller.shelf.refusal {
             let top = refusal_card(ui, controller, refusal, composer, commands);
             messages.max.y = top - 8.0;
+        }
+        if let Some(line) = gauge::warning(controller) {
+            let at = pos2(composer.left() + 12.0, messages.bottom() - 20.0);
+            gauge::show_warning(ui, Rect::from_min_size(at, vec2(metrics.column, 20.0)), &line);
+            messages.max.y -= 28.0;
         }
         region(ui, Region::Content, messages);
         match controller.conversation() {
@@ -134,12 +230,24 @@ impl ChatPane {
     }
 }
 
-fn header(ui: &mut Ui, rect: Rect, metrics: &Metrics, controller: &Controller, commands: &mut Vec<Command>) {
+fn header(
+    ui: &mut Ui,
+    rect: Rect,
+    metrics: &Metrics,
+    inspector_shown: bool,
+    controller: &Controller,
+    commands: &mut Vec<Command>,
+) {
     let tokens = theme::tokens(ui.ctx());
     ui::line_below(ui.painter(), rect, tokens.border);
     let inner =
         Rect::from_min_max(pos2(rect.left() + 20.0, rect.top()), pos2(rect.right() - 16.0, rect.bottom()));
     ui.scope_builder(UiBuilder::new().max_rect(inner).layout(Layout::right_to_left(Align::Center)), |ui| {
+        let inspector =
+            IconButton::new(icons::SLIDERS_HORIZONTAL, "Panel of this chat").selected(inspector_shown);
+        if shell::tip(ui.add(inspector), &action::CHAT_PANEL).clicked() {
+            commands.push(Command::InChat(ChatCommand::ToggleInspector));
+        }
         if let Some(conversation) = controller.conversation() {
             let chat = conversation.chat.id;
             let button =

@@ -1,15 +1,19 @@
-//! The column of messages: lays out what is near the viewport, estimates the rest, and keeps its place when estimates turn into
+//! The column of messages: lays out what is near the viewport, guesses the height of the rest, and keeps its place when guesses turn into
 //! heights above it.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
-use eframe::egui::{Rect, ScrollArea, Ui, UiBuilder, pos2, vec2};
+use eframe::egui::accesskit::Role as NodeRole;
+use eframe::egui::{Rect, ScrollArea, Sense, Ui, UiBuilder, WidgetInfo, pos2, vec2};
 
-use super::message::{Shown, View};
-use crate::chat::Conversation;
+use super::announce::Announcer;
+use super::editor::Editing;
+use super::message::{Shown, View, message_widget};
+use super::tools;
+use crate::chat::{Conversation, reasoning};
 use crate::shell::Command;
 use crate::store::{ChatId, Message, MessageId, Role};
-use crate::theme::{self, icons};
+use crate::theme::{self, Text, icons};
 use crate::ui::{Button, Kind};
 
 /// Space above the first message.
@@ -20,6 +24,8 @@ const BELOW: f32 = 8.0;
 const AHEAD: f32 = 900.0;
 /// Distance from the end within which the view follows new text.
 const AT_END: f32 = 8.0;
+/// Height of the line above the first message that the model is told.
+const DIVIDER: f32 = 36.0;
 
 /// What the column remembers between passes.
 #[derive(Default)]
@@ -30,10 +36,42 @@ pub struct Transcript {
     viewport_height: f32,
     at_end: bool,
     to_end: bool,
+    announcer: Announcer,
+    /// The question that is being edited.
+    pub editing: Option<Editing>,
+    /// The message whose tools have the keyboard.
+    pub keyboard_in: Option<MessageId>,
     /// The font atlas that the views point into, see [`theme::glyphs`].
     atlas: u64,
     /// Messages laid out in the last pass, for tests.
     pub laid_out: usize,
+}
+
+/// What is drawn, the same for every message of a pass.
+struct Page<'a> {
+    conversation: &'a Conversation,
+    width: f32,
+}
+
+impl Page<'_> {
+    fn shown(&self, index: usize) -> Shown<'_> {
+        let conversation = self.conversation;
+        let id = conversation.messages.get(index).map(|message| message.id);
+        let last = index + 1 == conversation.messages.len();
+        Shown {
+            width: self.width,
+            answer: conversation.answer.as_ref().filter(|answer| Some(answer.message) == id),
+            busy: conversation.answer.is_some(),
+            last,
+            can_go_on: last && conversation.can_go_on(),
+            place: conversation.place(index),
+        }
+    }
+
+    /// Space above a message besides the gap: the line that says what the model no longer sees.
+    fn above(&self, message: &Message) -> f32 {
+        if self.conversation.told_from == Some(message.id) { DIVIDER } else { 0.0 }
+    }
 }
 
 impl Transcript {
@@ -54,22 +92,23 @@ impl Transcript {
         if self.chat != Some(conversation.chat.id) {
             *self = Self { chat: Some(conversation.chat.id), at_end: true, to_end: true, ..Self::default() };
         }
-        let messages = &conversation.messages;
-        self.views.retain(|id, _| messages.iter().any(|message| message.id == *id));
+        self.forget(&conversation.messages);
         self.viewport_height = rect.height();
         let atlas = theme::glyphs::generation(ui.ctx());
         let other_atlas = std::mem::replace(&mut self.atlas, atlas) != atlas;
         if other_atlas {
             self.views.values_mut().for_each(View::forget_galleys);
         }
-        let shift = self.measure(ui, conversation, width);
+        let page = Page { conversation, width };
+        let shift = self.measure(ui, &page);
         let mut area = ScrollArea::vertical()
             .id_salt(("messages", conversation.chat.id.0))
             .stick_to_bottom(true)
             .auto_shrink(false);
+        let total = self.total(&page);
         // At the end the view follows the text in the same pass; sticking alone would lag by one.
         if std::mem::take(&mut self.to_end) || self.at_end {
-            area = area.vertical_scroll_offset((self.total(messages, width) - rect.height()).max(0.0));
+            area = area.vertical_scroll_offset((total - rect.height()).max(0.0));
         } else if shift != 0.0 || other_atlas {
             // A new window does not know the place.
             area = area.vertical_scroll_offset((self.offset + shift).max(0.0));
@@ -77,8 +116,8 @@ impl Transcript {
         let output = ui
             .scope_builder(UiBuilder::new().max_rect(rect), |ui| {
                 area.show_viewport(ui, |ui, viewport| {
-                    ui.set_height(self.total(messages, width));
-                    self.paint(ui, viewport, conversation, width, commands);
+                    ui.set_height(total);
+                    self.paint(ui, viewport, &page, commands);
                 })
             })
             .inner;
@@ -87,23 +126,47 @@ impl Transcript {
         if !self.at_end {
             self.newest_button(ui, rect);
         }
+        self.announce(ui, conversation);
+    }
+
+    /// Forgets what belongs to messages that are not shown any more.
+    fn forget(&mut self, messages: &[Message]) {
+        if self.views.len() > messages.len() || self.editing.is_some() {
+            let shown: HashSet<_> = messages.iter().map(|message| message.id).collect();
+            self.views.retain(|id, _| shown.contains(id));
+            self.editing.take_if(|editing| !shown.contains(&editing.message));
+        }
+    }
+
+    fn announce(&mut self, ui: &Ui, conversation: &Conversation) {
+        let running = conversation.answer.as_ref().map(|answer| answer.message);
+        match conversation.messages.last() {
+            Some(last) if running == Some(last.id) || self.announcer.hears(last.id) => {
+                let answer = reasoning::parts(&last.content).answer;
+                self.announcer.hear(last.id, answer, running.is_none());
+            }
+            // What is shown now was not listened to.
+            _ => self.announcer = Announcer::default(),
+        }
+        self.announcer.show(ui);
     }
 
     /// Lays out what is near the viewport; gives by how much the content above the viewport grew.
-    fn measure(&mut self, ui: &Ui, conversation: &Conversation, width: f32) -> f32 {
-        let total = self.total(&conversation.messages, width);
+    fn measure(&mut self, ui: &Ui, page: &Page<'_>) -> f32 {
+        let total = self.total(page);
         let top =
             if self.at_end || self.to_end { (total - self.viewport_height).max(0.0) } else { self.offset };
         let near = top - AHEAD..top + self.viewport_height + AHEAD;
         let mut y = ABOVE;
         let mut shift = 0.0;
         self.laid_out = 0;
-        for message in &conversation.messages {
+        for (index, message) in page.conversation.messages.iter().enumerate() {
+            y += page.above(message);
             let view = self.views.entry(message.id).or_default();
-            let before = view.height.unwrap_or_else(|| estimate(message, width));
+            let before = view.height.unwrap_or_else(|| view.guess(message, page.width));
             if y <= near.end && y + before >= near.start {
                 self.laid_out += 1;
-                let height = view.measure(ui, message, width);
+                let height = view.measure(ui, message, self.editing.as_ref(), &page.shown(index));
                 if y + before <= top {
                     shift += height - before;
                 }
@@ -113,41 +176,42 @@ impl Transcript {
         shift
     }
 
-    fn paint(
-        &mut self,
-        ui: &mut Ui,
-        viewport: Rect,
-        conversation: &Conversation,
-        width: f32,
-        commands: &mut Vec<Command>,
-    ) {
+    fn paint(&mut self, ui: &mut Ui, viewport: Rect, page: &Page<'_>, commands: &mut Vec<Command>) {
         let origin = ui.max_rect().min;
-        let left = (origin.x + (ui.max_rect().width() - width) / 2.0).round();
-        let count = conversation.messages.len();
+        let left = (origin.x + (ui.max_rect().width() - page.width) / 2.0).round();
+        self.keyboard_in = None;
         let mut y = ABOVE;
-        for (index, message) in conversation.messages.iter().enumerate() {
+        for (index, message) in page.conversation.messages.iter().enumerate() {
+            let above = page.above(message);
+            if above > 0.0 && y < viewport.bottom() && y + above > viewport.top() {
+                let line = Rect::from_min_size(pos2(left, origin.y + y - 8.0), vec2(page.width, DIVIDER));
+                divider(ui, line);
+            }
+            y += above;
             let view = self.views.entry(message.id).or_default();
-            let height = view.height.unwrap_or_else(|| estimate(message, width));
+            let height = view.height.unwrap_or_else(|| view.guess(message, page.width));
             if y < viewport.bottom() && y + height > viewport.top() {
-                view.measure(ui, message, width);
-                let shown = Shown {
-                    width,
-                    answer: conversation.answer.as_ref().filter(|answer| answer.message == message.id),
-                    last: index + 1 == count,
-                    context_full: conversation.context_full,
-                };
-                view.show(ui, message, &shown, pos2(left, (origin.y + y).round()), commands);
+                let shown = page.shown(index);
+                view.measure(ui, message, self.editing.as_ref(), &shown);
+                let at = pos2(left, (origin.y + y).round());
+                view.show(ui, message, self.editing.as_mut(), &shown, at, commands);
+                if tools::has_keyboard(ui, message_widget(message.id)) {
+                    self.keyboard_in = Some(message.id);
+                }
             }
             y += height + gap(message);
         }
     }
 
-    fn total(&self, messages: &[Message], width: f32) -> f32 {
-        let height = |message: &Message| {
-            let known = self.views.get(&message.id).and_then(|view| view.height);
-            known.unwrap_or_else(|| estimate(message, width)) + gap(message)
-        };
-        ABOVE + BELOW + messages.iter().map(height).sum::<f32>() - messages.last().map_or(0.0, gap)
+    fn total(&mut self, page: &Page<'_>) -> f32 {
+        let messages = &page.conversation.messages;
+        let mut total = ABOVE + BELOW - messages.last().map_or(0.0, gap);
+        for message in messages {
+            let view = self.views.entry(message.id).or_default();
+            total += view.height.unwrap_or_else(|| view.guess(message, page.width));
+            total += gap(message) + page.above(message);
+        }
+        total
     }
 
     fn newest_button(&mut self, ui: &mut Ui, rect: Rect) {
@@ -167,16 +231,23 @@ impl Transcript {
     }
 }
 
+/// A line with the words that say what lies above it.
+fn divider(ui: &Ui, rect: Rect) {
+    let tokens = theme::tokens(ui.ctx());
+    let words = "Messages above are no longer seen by the model";
+    let galley = Text::Small.line(ui, words, tokens.text3, rect.width());
+    let text = Rect::from_center_size(rect.center(), galley.size()).round();
+    let response = ui.interact(text, ui.scope_id().with("left out"), Sense::hover());
+    response.widget_info(|| WidgetInfo::labeled(NodeRole::Label, true, words));
+    let y = rect.center().y.round();
+    for (from, to) in [(rect.left(), text.left() - 12.0), (text.right() + 12.0, rect.right())] {
+        ui.painter().rect_filled(Rect::from_min_max(pos2(from, y), pos2(to, y + 1.0)), 0, tokens.border);
+    }
+    ui.painter().galley(text.min, galley, tokens.text3);
+    response.on_hover_text("The context is full: the oldest messages are left out of what the model reads.");
+}
+
 /// Space below a message.
 fn gap(message: &Message) -> f32 {
     if message.role == Role::User { 16.0 } else { 20.0 }
-}
-
-/// Height of a message that was never laid out, from its length.
-fn estimate(message: &Message, width: f32) -> f32 {
-    let per_line = (width / 7.0).max(10.0);
-    let lines: f32 =
-        message.content.lines().map(|line| (line.chars().count() as f32 / per_line).ceil().max(1.0)).sum();
-    let frame = if message.role == Role::User { 16.0 } else { 36.0 };
-    lines.max(1.0) * 24.0 + frame
 }
