@@ -128,11 +128,15 @@ impl Isa {
     /// Far-apart streams of weights that a thread should read at the same time: one Sapphire Rapids core reads four 1.5 times as
     /// fast as one, while a Zen 4 core reads one or two best (33 GB/s; four and the stores between them 24).
     pub fn streams() -> usize {
-        #[cfg(target_arch = "x86_64")]
-        if std::arch::x86_64::__cpuid(0).ebx == u32::from_le_bytes(*b"Genu") {
-            return MAX_GROUPS;
-        }
-        2
+        // Asked once: the instruction leaves a virtual machine, which takes as long as a product.
+        static STREAMS: std::sync::OnceLock<usize> = std::sync::OnceLock::new();
+        *STREAMS.get_or_init(|| {
+            #[cfg(target_arch = "x86_64")]
+            if std::arch::x86_64::__cpuid(0).ebx == u32::from_le_bytes(*b"Genu") {
+                return MAX_GROUPS;
+            }
+            2
+        })
     }
 
     /// Plain Rust, on every machine.

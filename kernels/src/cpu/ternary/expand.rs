@@ -202,7 +202,7 @@ const fn quads() -> [Quad; SEGMENT_COLS / 4] {
     let mut slot = 0;
     while slot < TRIPLE_SLOTS {
         let columns = super::packing::COLUMNS[slot];
-        if columns[0] % 4 == 0 {
+        if columns[0].is_multiple_of(4) {
             quads[columns[0] as usize / 4].first = slot as u8;
         } else {
             let mut i = 0;
