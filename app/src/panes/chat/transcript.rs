@@ -36,6 +36,8 @@ pub struct Transcript {
     viewport_height: f32,
     at_end: bool,
     to_end: bool,
+    /// The message to scroll to with the next pass.
+    reveal: Option<MessageId>,
     announcer: Announcer,
     /// The question that is being edited.
     pub editing: Option<Editing>,
@@ -78,6 +80,11 @@ impl Transcript {
         self.to_end = true;
     }
 
+    /// Scrolls to a message with the next pass.
+    pub fn reveal(&mut self, message: MessageId) {
+        self.reveal = Some(message);
+    }
+
     /// Draws the messages into `rect`.
     pub fn show(
         &mut self,
@@ -96,11 +103,14 @@ impl Transcript {
         let shift = self.measure(ui, &page);
         let mut area = ScrollArea::vertical()
             .id_salt(("messages", conversation.chat.id.0))
-            .stick_to_bottom(true)
+            .stick_to_bottom(self.reveal.is_none())
             .auto_shrink(false);
         let total = self.total(&page);
         // At the end the view follows the text in the same pass; sticking alone would lag by one.
-        if std::mem::take(&mut self.to_end) || self.at_end {
+        if let Some(top) = self.reveal.take().and_then(|id| self.top_of(&page, id)) {
+            self.to_end = false;
+            area = area.vertical_scroll_offset((top - ABOVE).clamp(0.0, (total - rect.height()).max(0.0)));
+        } else if std::mem::take(&mut self.to_end) || self.at_end {
             area = area.vertical_scroll_offset((total - rect.height()).max(0.0));
         } else if shift != 0.0 {
             area = area.vertical_scroll_offset((self.offset + shift).max(0.0));
@@ -204,6 +214,20 @@ impl Transcript {
             total += gap(message) + page.above(message);
         }
         total
+    }
+
+    /// Where a message begins.
+    fn top_of(&mut self, page: &Page<'_>, id: MessageId) -> Option<f32> {
+        let mut y = ABOVE;
+        for message in &page.conversation.messages {
+            y += page.above(message);
+            if message.id == id {
+                return Some(y);
+            }
+            let view = self.views.entry(message.id).or_default();
+            y += view.height.unwrap_or_else(|| view.guess(message, page.width)) + gap(message);
+        }
+        None
     }
 
     fn newest_button(&mut self, ui: &mut Ui, rect: Rect) {
