@@ -17,7 +17,7 @@ use onebit::chat::backend::{Generating, Loading};
 use onebit::chat::{Backend, Controller, Engine, Listing, Shelf, Waker};
 use onebit::models::{FoundModel, Origin};
 use onebit::store::{Chat, Message, MessageId, Role, Store, Write, state};
-use onebit::window::{Desktop, preferences};
+use onebit::window::{Desktop, Outside, preferences};
 use onebit_engine::session::{
     EngineOptions, EngineStatus, Event, LoadEvent, LoadOptions, ModelStatus, Request, StopReason,
     SubmitError, Token, Usage,
@@ -183,7 +183,8 @@ impl Bench {
         let controller = Controller::new(backend, store, Shelf::from_listing(listing), waker)
             .with_settings(preferences.settings.clone());
         let ctx = Context::default();
-        let desktop = Desktop::new(&ctx, controller, preferences);
+        let mut desktop = Desktop::without_window(controller, preferences, Outside::nobody());
+        desktop.enter(&ctx);
         let frame = eframe::Frame::_new_kittest();
         Self { ctx, desktop, frame, begun: Instant::now(), writer }
     }
