@@ -174,7 +174,7 @@ impl Bench {
         let found =
             FoundModel { id: "starter".to_owned(), path: file, origin: Origin::Data, bytes: 36_175_872 };
         sender
-            .send(Listing { found: vec![found.clone()], first: Ok(found) })
+            .send(Listing { found: vec![found.clone()], first: Ok(found), lost: None })
             .expect("the receiver is held here");
         let writer =
             Rc::new(RefCell::new(Writer { pieces: Vec::new(), written: 0, begun: None, loaded: false }));
