@@ -7,6 +7,7 @@ pub mod attach;
 pub mod backend;
 mod branches;
 mod clock;
+mod collection;
 mod command;
 mod composing;
 mod context;
@@ -36,6 +37,7 @@ pub use arrival::{Notice, Severity, Undo};
 pub use backend::{Backend, Engine, EngineBackend, Waker};
 pub use branches::Place;
 pub use clock::Age;
+pub use collection::{ListCommand, Running};
 pub use command::ChatCommand;
 pub use composing::{Attached, Composing};
 pub use context::{ContextUse, NEARLY_FULL};
@@ -81,6 +83,8 @@ pub struct Controller {
     /// Settings that the engine was started with.
     started_with: [Value; 4],
     finder: finder::Finder,
+    collection: collection::Collection,
+    waker: Waker,
     /// The list of chats.
     pub library: Library,
     /// The models.
@@ -110,10 +114,12 @@ impl Controller {
             counter: Counter::start(Arc::clone(&waker)),
             next_model: None,
             set_up: SetUp::default(),
-            composing: Composing::new(waker),
+            composing: Composing::new(Arc::clone(&waker)),
             settings: Arc::default(),
             started_with: tuning::engine_values(&Settings::default()),
             finder: finder::Finder::default(),
+            collection: collection::Collection::default(),
+            waker,
             library,
             shelf,
         }
@@ -137,6 +143,7 @@ impl Controller {
             self.model_changed(change);
         }
         self.take_read_files();
+        self.take_exported();
         self.count();
         self.submit_waiting();
         let mut more = false;
@@ -259,17 +266,6 @@ impl Controller {
             title.clone_into(&mut chat.title);
         }
         self.write_all([Write::Rename { chat: id, title: title.to_owned() }]);
-        self.library.refresh();
-    }
-
-    /// Deletes a chat; an answer being written into it is cancelled.
-    pub fn delete(&mut self, id: ChatId) {
-        self.conversations.remove(&id);
-        self.library.remove(id);
-        if self.open_id() == Some(id) {
-            self.new_chat();
-        }
-        self.write_all([Write::DeleteChat(id)]);
         self.library.refresh();
     }
 

@@ -1,6 +1,7 @@
 //! The window: opens it over the real engine and the user's chats, ends it on SIGTERM, and shows the one that runs already instead of
 //! opening a second.
 
+mod collecting;
 mod conversing;
 mod desktop;
 mod dialogs;
