@@ -37,7 +37,7 @@ fn fill(home: &Home, titles: &[&str]) {
             chat.id,
             None,
             Role::User,
-            format!("What of {title}? {}", "words ".repeat(2000)),
+            format!("What of {title}? {}", "words ".repeat(20_000)),
         );
         store.write(Write::PutChat(chat)).unwrap();
         store.write(Write::AddMessage(message)).unwrap();
@@ -112,7 +112,7 @@ fn an_export_onto_a_full_disk_leaves_the_old_file_and_no_part() {
     std::fs::write(&file, "the old export").unwrap();
     // A limit on the size of files is refused like a full disk, once its signal is ignored.
     let script = format!(
-        "trap '' XFSZ; ulimit -f 16; exec '{}' export --all -o '{}'",
+        "trap '' XFSZ; ulimit -f 200; exec '{}' export --all -o '{}'",
         env!("CARGO_BIN_EXE_onebit"),
         file.display()
     );

@@ -187,7 +187,7 @@ fn chats_are_found_renamed_and_deleted() {
     window.harness.step();
     window.harness.get_by_label("Search").type_text("BUTTER");
     window.until("only one is listed", |window| {
-        window.shows("Menu of About bread and butter") && !window.shows("Menu of About tea")
+        window.shows("About bread and butter") && !window.shows("Menu of About tea")
     });
     window.harness.state_mut().chat.search.clear();
     window.until("both are listed", |window| window.shows("Menu of About tea"));

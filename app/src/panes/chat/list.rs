@@ -7,7 +7,7 @@ mod transfer;
 
 use std::collections::HashSet;
 
-use eframe::egui::{Align, Id, Key, Layout, Rect, Ui, UiBuilder, pos2, vec2};
+use eframe::egui::{Align, Id, Key, Layout, Modifiers, Rect, Ui, UiBuilder, pos2, vec2};
 
 use crate::chat::Controller;
 use crate::shell::{self, Command, HEADER, action, keymap};
@@ -124,8 +124,9 @@ fn search_field(
     if response.changed() || controller.library.search != *search {
         commands.push(Command::Search(search.clone()));
     }
-    let is_down = |key| ui.input(|input| input.key_pressed(key));
-    if response.has_focus() && is_down(Key::ArrowDown) {
+    // Taken, so that the row which gets the keyboard does not pass it on.
+    let is_down = || ui.input_mut(|input| input.consume_key(Modifiers::NONE, Key::ArrowDown));
+    if response.has_focus() && is_down() {
         let library = &controller.library;
         let first = match &library.hits {
             Some(hits) if !search.trim().is_empty() => hits.first().map(|hit| hit.chat.id),
