@@ -7,7 +7,7 @@ SHELL := /bin/bash
 CARGO_BUILD_JOBS ?=
 export PATH := $(HOME)/.cargo/bin:$(PATH)
 
-.PHONY: help run test check soak fuzz parity bench bench-peers clean-root screenshots
+.PHONY: help run test check e2e desktop-report soak fuzz parity bench bench-peers clean-root screenshots
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -24,6 +24,12 @@ check: ## Formatting, lints and structure only
 	cargo fmt --all --check
 	cargo clippy --locked --workspace --all-targets -- -D warnings
 	cargo xtask tidy
+
+e2e: ## The whole program under a private display and session bus: window, tray, kill, restart (a part of make test)
+	packaging/e2e.sh
+
+desktop-report: ## Start, idle cost and memory of the release build; writes packaging/reports/desktop.md
+	packaging/desktop.sh
 
 soak: ## 10,000 short requests with random cancels, then ten minutes of mixed load; writes packaging/reports/soak.md
 	packaging/soak.sh

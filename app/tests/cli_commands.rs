@@ -56,6 +56,21 @@ fn reference_and_cpu_lanes_say_their_names() {
 }
 
 #[test]
+fn flags_override_the_settings_file_and_what_is_wrong_in_it_is_said() {
+    let home = Home::new();
+    let config = home.path().join(".config/onebit");
+    std::fs::create_dir_all(&config).unwrap();
+    std::fs::write(config.join("settings.toml"), "[models]\nlane = \"reference\"\nthreads = \"two\"\n")
+        .unwrap();
+    let base = ["complete", "-p", "One two three", "-n", "1", "--json"];
+    assert_eq!(json(&home, &base)["lane"], "reference");
+    let flag = json(&home, &[&base[..], &["--lane", "cpu", "--threads", "1"]].concat());
+    assert!(flag["lane"].as_str().unwrap().starts_with("cpu-"));
+    let said = home.run(&base).stderr;
+    assert!(said.contains("models.threads: expected a whole number from 0 to 512, found \"two\""), "{said}");
+}
+
+#[test]
 fn tokenize_parses_specials_and_adds_no_bos_that_the_file_does_not_ask_for() {
     let home = Home::new();
     let found = json(&home, &["tokenize", "-p", "<|im_start|>hi<|im_end|>", "--json"]);

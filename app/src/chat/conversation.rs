@@ -282,7 +282,11 @@ impl Conversation {
 
     /// The message that is being written, on whatever branch.
     pub fn answering(&self) -> Option<&Message> {
-        let id = self.answer.as_ref()?.message;
+        self.message(self.answer.as_ref()?.message)
+    }
+
+    /// A message, also one on a branch that is not shown.
+    pub fn message(&self, id: MessageId) -> Option<&Message> {
         self.messages.iter().rfind(|message| message.id == id).or_else(|| self.branches.get(id))
     }
 

@@ -14,6 +14,7 @@ mod context;
 mod conversation;
 mod conversing;
 mod counting;
+mod ended;
 mod finder;
 mod library;
 mod personas;
@@ -46,6 +47,7 @@ use conversing::SetUp;
 pub use conversing::{BUSY, last_answer};
 use counting::Counter;
 pub use counting::{Count, CountTokens, TextKey};
+pub use ended::Ended;
 pub use finder::FoundChat;
 pub use library::Library;
 pub use shelf::{Change, Choice, Listing, Loadings, Refusal, Shelf, label};
@@ -59,6 +61,7 @@ const TITLE_CHARS: usize = 60;
 /// Joins engine and store.
 pub struct Controller {
     backend: Box<dyn Backend>,
+    waker: Waker,
     store: Store,
     outbox: VecDeque<Write>,
     questions: VecDeque<Query>,
@@ -68,6 +71,7 @@ pub struct Controller {
     opening: Option<ChatId>,
     saving: Option<Saving>,
     notices: VecDeque<Notice>,
+    ended: VecDeque<Ended>,
     states: HashMap<String, Option<String>>,
     utc_offset: Option<Receiver<Option<i64>>>,
     utc_offset_secs: i64,
@@ -84,7 +88,6 @@ pub struct Controller {
     started_with: [Value; 4],
     finder: finder::Finder,
     collection: collection::Collection,
-    waker: Waker,
     /// The list of chats.
     pub library: Library,
     /// The models.
@@ -107,6 +110,7 @@ impl Controller {
             opening: None,
             saving: None,
             notices: VecDeque::new(),
+            ended: VecDeque::new(),
             states: HashMap::new(),
             utc_offset: Some(ask_utc_offset(Arc::clone(&waker))),
             utc_offset_secs: 0,
@@ -123,6 +127,11 @@ impl Controller {
             library,
             shelf,
         }
+    }
+
+    /// What is called when something has arrived.
+    pub fn waker(&self) -> Waker {
+        Arc::clone(&self.waker)
     }
 
     /// Takes events of the store that came before this controller.
@@ -142,6 +151,10 @@ impl Controller {
             self.engine = self.backend.engine();
             self.model_changed(change);
         }
+        if let Some(problem) = self.shelf.lost.take() {
+            let detail = format!("{problem}. Another one is loaded instead.");
+            self.notify(Notice::new(Severity::Warning, "The model of the last run is gone", &detail));
+        }
         self.take_read_files();
         self.take_exported();
         self.count();
@@ -149,9 +162,13 @@ impl Controller {
         let mut more = false;
         let mut writes = Vec::new();
         for conversation in self.conversations.values_mut() {
+            let running = conversation.answer.as_ref().map(|answer| (answer.message, answer.begun()));
             let (new, unfinished) = conversation.drain(deadline);
             writes.extend(new);
             more |= unfinished;
+            if let Some((message, begun)) = running.filter(|_| conversation.answer.is_none()) {
+                self.ended.extend(Ended::of(conversation, message, begun));
+            }
         }
         self.write_all(writes);
         more |= self.drain_store(deadline);

@@ -60,6 +60,8 @@ pub struct Listing {
     pub found: Vec<FoundModel>,
     /// The model to begin with, or why there is none.
     pub first: Result<FoundModel, String>,
+    /// Why the model of the last run is not there (text for the user), if it is not.
+    pub lost: Option<String>,
 }
 
 /// The models one can choose from.
@@ -73,6 +75,8 @@ pub struct Shelf {
     pub loading: Option<Loadings>,
     /// The last model that was refused, until another is loaded.
     pub refusal: Option<Refusal>,
+    /// Why the model of the last run is not the one that is loaded, until somebody has told the user.
+    pub lost: Option<String>,
     /// Context and KV storage that resident models were loaded with, by id.
     pub loaded_with: HashMap<String, (usize, KvDtype)>,
 }
@@ -84,12 +88,14 @@ impl Shelf {
         let wake = Arc::clone(&waker);
         let spawned = std::thread::Builder::new().name("models".to_owned()).spawn(move || {
             let found = models::list(&folders);
+            let wanted = wanted.map(|wanted| models::resolve(&folders, &wanted));
+            let lost = wanted.as_ref().and_then(|wanted| wanted.as_ref().err()).map(ToString::to_string);
             let first = wanted
-                .and_then(|wanted| models::resolve(&folders, &wanted).ok())
+                .and_then(Result::ok)
                 .map_or_else(|| models::resolve(&folders, models::STARTER), Ok)
                 .map_err(|err| err.to_string());
             // The window may be gone by now.
-            drop(sender.send(Listing { found, first }));
+            drop(sender.send(Listing { found, first, lost }));
             wake();
         });
         let mut shelf = Self::from_listing(receiver);
@@ -108,6 +114,7 @@ impl Shelf {
             chosen: None,
             loading: None,
             refusal: None,
+            lost: None,
             loaded_with: HashMap::new(),
         }
     }
@@ -188,6 +195,7 @@ impl Shelf {
     }
 
     fn take_listing(&mut self, listing: Listing) {
+        self.lost = listing.lost;
         self.choices.extend(listing.found.iter().map(Choice::from));
         match listing.first {
             Ok(first) => {

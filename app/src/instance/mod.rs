@@ -164,7 +164,11 @@ fn read_line(stream: &mut UnixStream, max_bytes: usize, until: Instant) -> std::
             return Err(std::io::ErrorKind::TimedOut.into());
         }
         stream.set_read_timeout(Some(left))?;
-        let n_read = stream.read(&mut block)?;
+        let n_read = match stream.read(&mut block) {
+            // A process that was stopped and continued gets this.
+            Err(err) if err.kind() == std::io::ErrorKind::Interrupted => continue,
+            other => other?,
+        };
         let (text, ended) = match block[..n_read].iter().position(|&byte| byte == b'\n') {
             Some(at) => (&block[..at], true),
             None => (&block[..n_read], n_read == 0),

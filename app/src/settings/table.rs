@@ -65,6 +65,8 @@ impl Effect {
 pub enum Key {
     /// What the window opens with.
     Start,
+    /// What closing the window does.
+    Closing,
     /// Light or dark.
     Theme,
     /// Size of everything.
@@ -184,7 +186,7 @@ const LOG_LEVELS: &[(&str, &str)] =
     &[("error", "Problems"), ("warn", "Warnings"), ("info", "Events"), ("debug", "Details")];
 
 /// Every setting, in the order of [`Key`].
-pub static TABLE: LazyLock<[Row; 19]> = LazyLock::new(|| {
+pub static TABLE: LazyLock<[Row; 20]> = LazyLock::new(|| {
     [
         Row::new(
             Key::Start,
@@ -195,6 +197,17 @@ pub static TABLE: LazyLock<[Row; 19]> = LazyLock::new(|| {
         )
         .says("When the window opens", "Shows the chat that was open last, or an empty one.")
         .effect(Effect::Start),
+        Row::new(
+            Key::Closing,
+            ("general", "closing"),
+            Group::General,
+            Kind::Choice(&[("ask", "Asks"), ("stay", "Keeps running"), ("quit", "Quits")]),
+            text("ask"),
+        )
+        .says(
+            "Closing the window",
+            "Keeps running in the tray, or quits. Where the desktop shows no tray, closing always quits.",
+        ),
         Row::new(
             Key::Theme,
             ("appearance", "theme"),

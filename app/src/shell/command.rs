@@ -6,6 +6,7 @@ use super::{Page, Part};
 use crate::chat::{ChatCommand, Choice, ListCommand};
 use crate::settings::Change;
 use crate::store::ChatId;
+use crate::window::Closing;
 
 /// A command. What a user can ask for by name is listed in [`super::action`].
 #[derive(Debug, Clone, PartialEq)]
@@ -24,6 +25,8 @@ pub enum Command {
     Send(String),
     /// Stop the running answer.
     Stop,
+    /// Stop the running answers of all chats.
+    StopAll,
     /// Something inside the conversation shown.
     InChat(ChatCommand),
     /// Ask for a new title.
@@ -67,4 +70,10 @@ pub enum Command {
         /// Which way.
         forward: bool,
     },
+    /// Take the window away; the app stays in the tray.
+    HideWindow,
+    /// End the app.
+    Quit,
+    /// From now on closing the window does this; does it at once.
+    CloseAs(Closing),
 }

@@ -2,6 +2,7 @@
 //! this module and never a colour value or a font size of their own.
 
 mod fonts;
+pub mod glyphs;
 pub mod icons;
 mod text;
 mod tokens;
@@ -16,7 +17,7 @@ use eframe::egui::{
 
 pub use fonts::definitions;
 pub use text::Text;
-pub use tokens::Tokens;
+pub use tokens::{Tokens, TrayColors};
 
 /// Corner radius of tags, keycaps and checkboxes.
 pub const R1: u8 = 4;

@@ -334,3 +334,37 @@ mod tests {
         }
     }
 }
+
+/// Colours of the tray icon, which stands on panels whose colour nobody knows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TrayColors {
+    /// The square of −1.
+    pub minus: Color32,
+    /// The hollow square of 0.
+    pub zero: Color32,
+    /// The square of +1.
+    pub plus: Color32,
+    /// The disc of a problem.
+    pub problem: Color32,
+    /// The exclamation mark on it.
+    pub on_problem: Color32,
+}
+
+impl TrayColors {
+    /// The only set there is.
+    pub const fn new() -> Self {
+        Self {
+            minus: rgb(0xD6_6F_1F),
+            zero: rgb(0x7F_8A_96),
+            plus: rgb(0x2B_87_CC),
+            problem: rgb(0xD8_3F_36),
+            on_problem: rgb(0xFF_FF_FF),
+        }
+    }
+}
+
+impl Default for TrayColors {
+    fn default() -> Self {
+        Self::new()
+    }
+}

@@ -15,6 +15,8 @@ pub enum Answer {
     Cancel,
     /// The verb on the button.
     Confirm,
+    /// The other verb of a [`dilemma`].
+    Other,
 }
 
 /// A question with a verb.
@@ -31,6 +33,21 @@ pub struct Confirm<'a> {
 
 /// Shows a dialog with further content between body and buttons. Enter does the safe thing: it cancels a destructive question.
 pub fn dialog(ctx: &Context, id: Id, confirm: &Confirm<'_>, content: impl FnOnce(&mut Ui)) -> Answer {
+    show(ctx, id, confirm, ("Cancel", Answer::Cancel), content)
+}
+
+/// Shows a question with two verbs. Esc and a click outside cancel.
+pub fn dilemma(ctx: &Context, id: Id, confirm: &Confirm<'_>, other: &str) -> Answer {
+    show(ctx, id, confirm, (other, Answer::Other), |_| {})
+}
+
+fn show(
+    ctx: &Context,
+    id: Id,
+    confirm: &Confirm<'_>,
+    second: (&str, Answer),
+    content: impl FnOnce(&mut Ui),
+) -> Answer {
     let tokens = theme::tokens(ctx);
     let frame = Frame::NONE
         .fill(tokens.raised)
@@ -48,7 +65,7 @@ pub fn dialog(ctx: &Context, id: Id, confirm: &Confirm<'_>, content: impl FnOnce
         }
         content(ui);
         ui.add_space(12.0);
-        buttons(ui, confirm)
+        buttons(ui, confirm, second)
     });
     if modal.inner != Answer::Open {
         return modal.inner;
@@ -64,15 +81,15 @@ pub fn dialog(ctx: &Context, id: Id, confirm: &Confirm<'_>, content: impl FnOnce
     }
 }
 
-fn buttons(ui: &mut Ui, confirm: &Confirm<'_>) -> Answer {
+fn buttons(ui: &mut Ui, confirm: &Confirm<'_>, (second, second_means): (&str, Answer)) -> Answer {
     let row = ui.with_layout(eframe::egui::Layout::right_to_left(eframe::egui::Align::Min), |ui| {
         let kind = if confirm.danger { Kind::Danger } else { Kind::Primary };
         let verb: Response = ui.add(Button::new(kind, confirm.verb));
-        let cancel = ui.add(Button::new(Kind::Secondary, "Cancel"));
+        let second = ui.add(Button::new(Kind::Secondary, second));
         if verb.clicked() {
             Answer::Confirm
-        } else if cancel.clicked() {
-            Answer::Cancel
+        } else if second.clicked() {
+            second_means
         } else {
             Answer::Open
         }

@@ -23,7 +23,7 @@ use crate::theme::{self, Text};
 
 pub use button::{Button, IconButton, Kind, Size};
 pub use choice::{changed_dot, segment, select, toggle};
-pub use dialog::{Answer, Confirm, dialog};
+pub use dialog::{Answer, Confirm, dialog, dilemma};
 pub use field::{Field, text_area, text_field};
 pub use gauge::{bar, busy_ring, dot, gauge, level_color};
 pub use label::{icon, icon_filled, label, paint_centered, paragraph};

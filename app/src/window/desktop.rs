@@ -1,25 +1,26 @@
 //! The application behind the window: takes what has arrived, draws the page, carries out commands. The only place where commands
 //! act.
 
-use std::sync::Arc;
 use std::time::Duration;
 
-use eframe::egui::{self, Context, Id, LayerId, OpenUrl, Order, Ui, ViewportCommand};
+use eframe::egui::{self, Context, Id, LayerId, OpenUrl, Order, Ui};
 
 use super::dialogs::{self, Outcome, Question};
+use super::life::Life;
+use super::outside::Outside;
 use super::picker::{Picked, Picker, Wanted};
 use super::preferences::Preferences;
-use crate::chat::{ChatCommand, Controller, LAST_MODEL, Severity, Waker, attach};
+use crate::chat::{ChatCommand, Controller, LAST_MODEL, Severity, attach};
 use crate::panes::chat::{ChatPane, message_id, search_id};
 use crate::panes::palette::Palette;
 use crate::panes::settings::{self, SettingsPane, View};
 use crate::shell::{self, Command, Metrics, Page, STATUS, Situation, region};
+use crate::store::Saving;
 use crate::store::state::DRAFT;
 use crate::theme::{self, Text, icons};
+use crate::tray::Face;
 use crate::ui::{self, Pressed, Toast, Toasts};
 
-/// Time for taking what has arrived, in one pass.
-const PUMP_BUDGET: Duration = Duration::from_millis(5);
 /// How long a size or a draft must stay the same before it is remembered.
 const SETTLE_SECS: f64 = 1.0;
 /// Name under which the size of the window is remembered.
@@ -35,12 +36,21 @@ pub struct Desktop {
     pub settings: SettingsPane,
     /// Settings, their file, the log.
     pub preferences: Preferences,
+    /// Whether there is a window, and what closing it does.
+    pub life: Life,
+    /// What there is besides the window.
+    pub(super) outside: Outside,
+    /// What the tray was shown last.
+    pub(super) face: Face,
+    /// Context of the window, or of the last one.
+    pub(super) ctx: Context,
+    /// Whether the window has the keyboard.
+    pub(super) focused: bool,
+    pub(super) question: Option<Question>,
     pub(super) page: Page,
     palette: Palette,
-    question: Option<Question>,
     toasts: Toasts<Command>,
     picker: Picker,
-    waker: Waker,
     restored: bool,
     pub(super) focus: Option<Id>,
     size: Settling,
@@ -75,30 +85,77 @@ impl Settling {
 }
 
 impl Desktop {
-    /// Sets the look up and begins with what the store remembers.
-    pub fn new(ctx: &Context, mut controller: Controller, preferences: Preferences) -> Self {
-        theme::install(ctx);
-        preferences.enter(ctx);
+    /// Begins with what the store remembers.
+    pub fn without_window(mut controller: Controller, preferences: Preferences, outside: Outside) -> Self {
         for name in [DRAFT, LAST_MODEL] {
             controller.recall(name);
         }
-        let for_waker = ctx.clone();
         Self {
             controller,
             chat: ChatPane::default(),
             settings: SettingsPane::default(),
             preferences,
+            life: Life::new(),
+            outside,
+            face: Face::default(),
+            ctx: Context::default(),
+            focused: false,
             page: Page::default(),
             palette: Palette::default(),
             question: None,
             toasts: Toasts::default(),
             picker: Picker::default(),
-            waker: Arc::new(move || for_waker.request_repaint()),
             restored: false,
             focus: Some(message_id()),
             size: Settling::default(),
             draft: Settling::default(),
         }
+    }
+
+    /// Takes a window into use.
+    pub fn enter(&mut self, ctx: &Context) {
+        theme::install(ctx);
+        self.preferences.enter(ctx);
+        self.ctx = ctx.clone();
+        self.focus = Some(message_id());
+    }
+
+    /// Size of the last window, once there was one.
+    pub fn size(&self) -> Option<[f32; 2]> {
+        super::parse_size(&self.size.now)
+    }
+
+    /// The window is gone.
+    pub fn leave(&mut self) {
+        self.life.window_gone();
+        // What the window held is freed.
+        self.ctx = Context::default();
+        self.focused = false;
+        self.question = None;
+        self.outside.vitals.window_gone();
+    }
+
+    /// Saves and ends; says whether everything reached the disk. Waits for the disk.
+    pub fn end(mut self) -> Saving {
+        self.remember_now();
+        self.controller.close()
+    }
+
+    /// Remembers draft and size without waiting for them to settle.
+    fn remember_now(&mut self) {
+        if self.restored {
+            self.draft.saved.clone_from(&self.chat.draft);
+            self.controller.remember(DRAFT, &self.chat.draft);
+        }
+        if !self.size.now.is_empty() {
+            self.controller.remember(WINDOW_SIZE, &self.size.now);
+        }
+    }
+
+    /// Carries a command out that came from outside the window.
+    pub(super) fn act_outside(&mut self, command: Command) {
+        let ctx = self.ctx.clone();
+        self.act(&ctx, command);
     }
 
     /// Takes the draft over from the last run, once the store has answered.
@@ -205,6 +262,7 @@ impl Desktop {
                 self.focus = Some(message_id());
             }
             Command::Stop => self.controller.stop(),
+            Command::StopAll => self.controller.stop_all(),
             Command::InChat(command) => self.act_in_chat(ctx, command),
             Command::AskRename(chat) => {
                 let title = self.title(chat);
@@ -237,9 +295,12 @@ impl Desktop {
             Command::Change(change) => self.preferences.change(ctx, &mut self.controller, change),
             Command::AskResetSettings => self.question = Some(Question::ResetSettings),
             Command::ApplyEngineSettings => self.controller.apply_settings(),
-            Command::OpenPlace(path) => self.preferences.opener.open(&path, Arc::clone(&self.waker)),
+            Command::OpenPlace(path) => self.preferences.opener.open(&path, self.controller.waker()),
             Command::TogglePalette => self.palette.toggle(),
             Command::NextRegion { forward } => region::jump(ctx, forward),
+            Command::HideWindow => self.hide_window(),
+            Command::Quit => self.quit(),
+            Command::CloseAs(closing) => self.close_as(closing),
         }
     }
 
@@ -306,7 +367,7 @@ impl Desktop {
 
     /// Opens the dialog that picks files.
     pub(super) fn pick(&mut self, wanted: Wanted) {
-        if let Err(err) = self.picker.open(wanted, Arc::clone(&self.waker)) {
+        if let Err(err) = self.picker.open(wanted, self.controller.waker()) {
             self.toasts.add(Toast {
                 glyph: icons::X_CIRCLE,
                 tone: ui::ToastTone::Danger,
@@ -361,12 +422,15 @@ fn drop_hint(ctx: &Context) {
 impl eframe::App for Desktop {
     /// Runs also while the window is hidden.
     fn logic(&mut self, ctx: &Context, _frame: &mut eframe::Frame) {
-        if self.controller.pump(PUMP_BUDGET) {
+        self.focused = ctx.input(|input| input.viewport().focused.unwrap_or(true));
+        self.outside.vitals.count_pass(self.focused);
+        if self.attend() {
             ctx.request_repaint();
         }
         if let Some(message) = self.controller.take_revealed() {
             self.chat.transcript.go_to(message);
         }
+        self.take_close_request(ctx);
         self.restore();
         self.controller.draft_is(&self.chat.draft);
         self.preferences.attend(ctx, &mut self.controller);
@@ -378,6 +442,7 @@ impl eframe::App for Desktop {
 
     fn ui(&mut self, ui: &mut Ui, _frame: &mut eframe::Frame) {
         let ctx = ui.ctx().clone();
+        theme::glyphs::begin_pass(&ctx);
         let metrics = Metrics::of(ui.max_rect().size(), self.page);
         let mut commands = self.pressed(&ctx, &metrics);
         self.chat.covered = self.question.is_some() || self.palette.is_open();
@@ -394,13 +459,11 @@ impl eframe::App for Desktop {
         if let Some(id) = self.focus.take_if(|_| self.question.is_none()) {
             ctx.memory_mut(|memory| memory.request_focus(id));
         }
+        theme::glyphs::end_pass(&ctx);
     }
 
     fn on_exit(&mut self) {
-        if self.restored {
-            self.controller.remember(DRAFT, &self.chat.draft);
-        }
-        self.controller.remember(WINDOW_SIZE, &self.size.now);
+        self.remember_now();
     }
 
     fn persist_egui_memory(&self) -> bool {
@@ -410,11 +473,4 @@ impl eframe::App for Desktop {
     fn clear_color(&self, visuals: &egui::Visuals) -> [f32; 4] {
         visuals.panel_fill.to_normalized_gamma_f32()
     }
-}
-
-/// Brings the window to the front.
-pub fn raise(ctx: &Context) {
-    ctx.send_viewport_cmd(ViewportCommand::Minimized(false));
-    ctx.send_viewport_cmd(ViewportCommand::Focus);
-    ctx.request_repaint();
 }

@@ -2,6 +2,7 @@
 
 use eframe::egui::{Context, Id, Key, Ui};
 
+use super::life::Closing;
 use crate::settings::Change;
 use crate::shell::Command;
 use crate::store::ChatId;
@@ -22,6 +23,8 @@ pub enum Question {
     },
     /// Whether to leave for a web address.
     Link(String),
+    /// What closing the window means, now and from now on.
+    Close,
     /// Whether to go back to the defaults everywhere.
     ResetSettings,
 }
@@ -60,6 +63,7 @@ pub fn show(ctx: &Context, question: &mut Option<Question>) -> Option<Outcome> {
             outcome = Some(Outcome::Command(Command::Change(Change::ResetAll)));
             ui::dialog(ctx, Id::unique("reset settings"), &confirm, |_| {})
         }
+        Question::Close => close(ctx, &mut outcome),
     };
     match answer {
         Answer::Open => None,
@@ -67,7 +71,7 @@ pub fn show(ctx: &Context, question: &mut Option<Question>) -> Option<Outcome> {
             *question = None;
             None
         }
-        Answer::Confirm => {
+        Answer::Confirm | Answer::Other => {
             *question = None;
             outcome
         }
@@ -85,6 +89,16 @@ fn rename_field(ui: &mut Ui, id: Id, title: &mut String, focused: &mut bool) -> 
 }
 
 /// Only web and mail addresses are opened; others can be copied.
+fn close(ctx: &Context, outcome: &mut Option<Outcome>) -> Answer {
+    let body = "Without its window 1bit Desktop stays in the tray: models stay loaded and answers are finished. \
+                This is remembered and can be changed in the settings.";
+    let confirm = Confirm { title: "Keep running in the tray?", body, verb: "Keep running", danger: false };
+    let answer = ui::dilemma(ctx, Id::unique("close"), &confirm, "Quit");
+    let closing = if answer == Answer::Other { Closing::Quit } else { Closing::Stay };
+    *outcome = Some(Outcome::Command(Command::CloseAs(closing)));
+    answer
+}
+
 fn link(ctx: &Context, target: &str, outcome: &mut Option<Outcome>) -> Answer {
     let opens =
         ["https://", "http://", "mailto:"].iter().any(|scheme| target.to_lowercase().starts_with(scheme));

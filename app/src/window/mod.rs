@@ -1,32 +1,41 @@
-//! The window: opens it over the real engine and the user's chats, ends it on SIGTERM, and shows the one that runs already instead of
-//! opening a second.
+//! The application: engine, store and tray over a window that comes and goes. Opens the window, waits without one while the tray
+//! holds the app, ends it on a signal, and shows the one that runs already instead of starting a second.
 
+mod bell;
 mod collecting;
 mod conversing;
 mod desktop;
 mod dialogs;
+mod ending;
+mod life;
 mod opener;
+mod outside;
 mod picker;
 pub mod preferences;
+mod presence;
 
-use std::sync::{Arc, OnceLock, PoisonError};
+use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
-use eframe::egui::{Context, ViewportBuilder, ViewportCommand};
+use eframe::egui::{Context, IconData, Ui, ViewportBuilder, Visuals};
 use serde_json::json;
-use signal_hook::consts::signal::{SIGHUP, SIGINT, SIGTERM};
 
 use crate::chat::{Controller, EngineBackend, LAST_MODEL, Notice, Severity, Shelf, Waker};
 use crate::folders::Folders;
-use crate::instance::{self, Answers, Claim, Server};
+use crate::instance::{self, Answers, Claim, Place, Server};
 use crate::logbook;
-use crate::store::{Event, Query, Store};
+use crate::notification::Notifier;
+use crate::store::{Event, Query, Saving, Store};
+use crate::tray::Tray;
+use bell::Bell;
 
 pub use desktop::{Desktop, WINDOW_SIZE};
+pub use life::{Close, Closing, Life, Stage};
+pub use outside::{Call, Caller, Outside, Vitals};
 pub use preferences::Preferences;
 
-/// Identifies the window to the desktop.
+/// Identifies the app to the desktop.
 pub const APP_ID: &str = "systems._1bit.Desktop";
 /// Size of the first window.
 const DEFAULT_SIZE: [f32; 2] = [1280.0, 800.0];
@@ -34,16 +43,11 @@ const DEFAULT_SIZE: [f32; 2] = [1280.0, 800.0];
 const MIN_SIZE: [f32; 2] = [720.0, 480.0];
 /// How long the start waits for the store to say how large the window was; no window is open yet.
 const STORE_PATIENCE: Duration = Duration::from_millis(400);
-/// How long a signal waits for the window to close by itself; what was said is saved as it grows.
-const CLOSE_PATIENCE: Duration = Duration::from_secs(3);
 
-/// The context of the window, once there is one.
-type LateContext = Arc<OnceLock<Context>>;
-
-/// Opens the window and returns when it is closed.
+/// Runs the app to its end, or shows the one that runs already.
 ///
 /// # Errors
-/// The window or the chat store's thread could not be opened.
+/// The window or the chat store's thread could not be opened, or the last words could not be saved.
 pub fn run(folders: &Folders) -> anyhow::Result<()> {
     let (place, alone) = match instance::claim(folders) {
         Ok(Claim::First(place)) => (Some(place), None),
@@ -53,20 +57,20 @@ pub fn run(folders: &Folders) -> anyhow::Result<()> {
         // The window works without a place; only a second start cannot find it.
         Err(err) => (None, Some(err)),
     };
-    let late: LateContext = Arc::default();
-    let for_waker = Arc::clone(&late);
-    let waker: Waker = Arc::new(move || {
-        if let Some(ctx) = for_waker.get() {
-            ctx.request_repaint();
-        }
-    });
     let logbook = logbook::install(folders, log::LevelFilter::Info);
     log::info!("version {} starts", env!("CARGO_PKG_VERSION"));
-    let preferences = Preferences::open(folders, logbook, Arc::clone(&waker));
+    let bell = Arc::new(Bell::default());
+    let (caller, outside) = outside(&bell);
+    let for_signals = caller.clone();
+    ending::on_signals(move || for_signals.call(Call::End)).context("signals cannot be handled")?;
+
+    let for_waker = Arc::clone(&bell);
+    let waker: Waker = Arc::new(move || for_waker.ring());
     let store = Store::open(&folders.chats(), Arc::clone(&waker))?;
-    let remembered = Remembered::wait(&store);
+    let preferences = Preferences::open(folders, logbook, Arc::clone(&waker));
     let backend = EngineBackend::start(preferences.settings.engine_options(), Arc::clone(&waker));
-    let _server = place.and_then(|place| Server::start(place, answers(&backend, &late)).ok());
+    let remembered = Remembered::wait(&store);
+    let server = place.and_then(|place| serve(place, &backend, caller, &outside.vitals));
     let shelf = Shelf::open(folders.clone(), remembered.model, Arc::clone(&waker));
     let controller = Controller::new(Box::new(backend), store, shelf, waker);
     let mut controller = controller.with_settings(preferences.settings.clone());
@@ -75,29 +79,126 @@ pub fn run(folders: &Folders) -> anyhow::Result<()> {
         let title = "A second start will not find this window";
         controller.notify(Notice::new(Severity::Warning, title, &err.to_string()));
     }
+    let mut desktop = Desktop::without_window(controller, preferences, outside);
+    let lived = live(&mut desktop, &bell, remembered.size);
+    ending::give_up_later();
+    let saved = desktop.end();
+    // Who starts the app from now on starts a new one.
+    drop(server);
+    lived?;
+    match saved {
+        Saving::Yes => Ok(()),
+        Saving::No { reason, .. } => anyhow::bail!("the last words could not be saved: {reason}"),
+    }
+}
+
+/// Tray, notifications, and the way back from both.
+fn outside(bell: &Arc<Bell>) -> (Caller, Outside) {
+    let (caller, calls) = Caller::new(Arc::clone(bell));
+    let from_tray = caller.clone();
+    let tray = Tray::start(Arc::new(move |event| from_tray.call(Call::Tray(event))));
+    let from_notifications = caller.clone();
+    let mut notifier =
+        Notifier::new(Arc::new(move |event| from_notifications.call(Call::Notification(event))));
+    let outside = Outside {
+        calls,
+        tray: Box::new(move |face| tray.show(face)),
+        notify: Box::new(move |notification| notifier.show(notification)),
+        vitals: Arc::default(),
+    };
+    (caller, outside)
+}
+
+fn serve(place: Place, backend: &EngineBackend, caller: Caller, vitals: &Arc<Vitals>) -> Option<Server> {
+    let handle = backend.handle();
+    let vitals = Arc::clone(vitals);
+    let answers = Answers {
+        status: Box::new(move || {
+            let mut status = match &*handle.lock().unwrap_or_else(PoisonError::into_inner) {
+                Some(handle) => instance::status_json(&handle.status()),
+                None => json!({ "running": true, "pid": std::process::id(), "lane": null }),
+            };
+            status["window"] = vitals.json();
+            status
+        }),
+        raise: Box::new(move || caller.call(Call::Raise)),
+    };
+    Server::start(place, answers).ok()
+}
+
+/// Shows windows and waits between them until the app ends. State outlives every window.
+fn live(desktop: &mut Desktop, bell: &Bell, first_size: [f32; 2]) -> anyhow::Result<()> {
     let icon = eframe::icon_data::from_png_bytes(include_bytes!("../../../assets/icons/onebit-128.png"))
         .context("the built-in icon could not be read")?;
+    let icon = Arc::new(icon);
+    loop {
+        match desktop.life.stage() {
+            Stage::Ending => return Ok(()),
+            Stage::Hidden => {
+                bell.wait();
+                while desktop.attend() {}
+            }
+            Stage::Shown | Stage::Leaving | Stage::Returning => {
+                let size = desktop.size().unwrap_or(first_size);
+                let shown = show(desktop, bell, size, &icon);
+                bell.window_closed();
+                desktop.leave();
+                shown?;
+            }
+        }
+    }
+}
+
+/// Shows a window until it is closed.
+fn show(desktop: &mut Desktop, bell: &Bell, size: [f32; 2], icon: &Arc<IconData>) -> anyhow::Result<()> {
     let options = eframe::NativeOptions {
         viewport: ViewportBuilder::default()
             .with_app_id(APP_ID)
             .with_title("1bit Desktop")
-            .with_icon(icon)
-            .with_inner_size(remembered.size)
+            .with_icon(Arc::clone(icon))
+            .with_inner_size(size)
             .with_min_inner_size(MIN_SIZE),
+        // When the window is closed the app may go on without one.
+        run_and_return: true,
         ..eframe::NativeOptions::default()
     };
     eframe::run_native(
         "1bit Desktop",
         options,
         Box::new(move |creation| {
-            drop(late.set(creation.egui_ctx.clone()));
-            close_on_signals(&creation.egui_ctx)?;
-            Ok(Box::new(Desktop::new(&creation.egui_ctx, controller, preferences)))
+            desktop.enter(&creation.egui_ctx);
+            bell.window_opened(creation.egui_ctx.clone());
+            Ok(Box::new(Lent(desktop)))
         }),
     )
     .map_err(|err| {
         anyhow::anyhow!("the window could not be opened: {err}; the commands of `onebit --help` need none")
     })
+}
+
+/// The desktop, lent to a window: it is still there when the window is not.
+struct Lent<'a>(&'a mut Desktop);
+
+impl eframe::App for Lent<'_> {
+    fn logic(&mut self, ctx: &Context, frame: &mut eframe::Frame) {
+        self.0.logic(ctx, frame);
+    }
+
+    fn ui(&mut self, ui: &mut Ui, frame: &mut eframe::Frame) {
+        self.0.ui(ui, frame);
+    }
+
+    fn on_exit(&mut self) {
+        eframe::App::on_exit(self.0);
+    }
+
+    fn persist_egui_memory(&self) -> bool {
+        self.0.persist_egui_memory()
+    }
+
+    fn clear_color(&self, visuals: &Visuals) -> [f32; 4] {
+        self.0.clear_color(visuals)
+    }
 }
 
 /// What the store says before the window opens.
@@ -135,38 +236,6 @@ fn parse_size(text: &str) -> Option<[f32; 2]> {
     let (width, height): (f32, f32) = (width.parse().ok()?, height.parse().ok()?);
     let sane = (MIN_SIZE[0]..=16384.0).contains(&width) && (MIN_SIZE[1]..=16384.0).contains(&height);
     sane.then_some([width, height])
-}
-
-fn answers(backend: &EngineBackend, late: &LateContext) -> Answers {
-    let handle = backend.handle();
-    let late = Arc::clone(late);
-    Answers {
-        status: Box::new(move || match &*handle.lock().unwrap_or_else(PoisonError::into_inner) {
-            Some(handle) => instance::status_json(&handle.status()),
-            None => json!({ "running": true, "pid": std::process::id(), "lane": null }),
-        }),
-        raise: Box::new(move || {
-            if let Some(ctx) = late.get() {
-                desktop::raise(ctx);
-            }
-        }),
-    }
-}
-
-/// Closes the window on SIGTERM, SIGINT and SIGHUP. A desktop may give a hidden window no chance to close; then the process ends
-/// anyway.
-fn close_on_signals(ctx: &Context) -> std::io::Result<()> {
-    let mut signals = signal_hook::iterator::Signals::new([SIGTERM, SIGINT, SIGHUP])?;
-    let ctx = ctx.clone();
-    std::thread::Builder::new().name("signals".to_owned()).spawn(move || {
-        if signals.forever().next().is_some() {
-            ctx.send_viewport_cmd(ViewportCommand::Close);
-            ctx.request_repaint();
-            std::thread::sleep(CLOSE_PATIENCE);
-            signal_hook::low_level::exit(0);
-        }
-    })?;
-    Ok(())
 }
 
 #[cfg(test)]

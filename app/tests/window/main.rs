@@ -9,6 +9,7 @@ mod inspector;
 mod layout;
 mod models;
 mod palette;
+mod presence;
 mod script;
 mod settings;
 mod starter;

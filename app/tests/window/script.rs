@@ -15,7 +15,7 @@ use onebit::chat::backend::{Generating, Loading};
 use onebit::chat::{Backend, Controller, Engine, Listing, Shelf, Waker};
 use onebit::models::{FoundModel, Origin};
 use onebit::store::Store;
-use onebit::window::{Desktop, preferences};
+use onebit::window::{Desktop, Outside, preferences};
 use onebit_engine::session::{
     EngineOptions, EngineStatus, Event, LoadEvent, LoadOptions, ModelStatus, Request, StopReason,
     SubmitError, Token, Usage,
@@ -171,19 +171,36 @@ pub fn open(folder: &Path) -> Window {
 pub fn open_at(folder: &Path, size: egui::Vec2, engine: Engine) -> Window {
     let script = Rc::new(RefCell::new(Script::new(engine)));
     let backend = Box::new(Scripted(Rc::clone(&script)));
-    let found = ["starter", "other"].map(|id| FoundModel {
+    let harness = harness(folder, size, backend, found(), Outside::nobody());
+    Window { harness, script, copied: None }
+}
+
+/// Two models on the disk.
+fn found() -> Vec<FoundModel> {
+    let model = |id: &str| FoundModel {
         id: id.to_owned(),
         path: PathBuf::from(format!("/models/{id}.gguf")),
         origin: Origin::Data,
         bytes: 36_175_872,
-    });
-    let harness = harness(folder, size, backend, found.to_vec());
-    Window { harness, script, copied: None }
+    };
+    ["starter", "other"].map(model).to_vec()
+}
+
+/// Opens a window as [`open`], beside which there is something else.
+pub fn open_beside(folder: &Path, outside: Outside) -> Window {
+    let script = Rc::new(RefCell::new(Script::new(ready())));
+    script.borrow_mut().load_events.push_back(LoadEvent::Loaded(model("starter")));
+    let backend = Box::new(Scripted(Rc::clone(&script)));
+    let harness = harness(folder, egui::vec2(1280.0, 800.0), backend, found(), outside);
+    let mut window = Window { harness, script, copied: None };
+    window.until("the model is loaded", |window| window.harness.state().controller.model().is_some());
+    window.until("the store has answered", |window| window.harness.state().controller.library.known);
+    window
 }
 
 /// Opens a window over another engine, which begins to load `model`. Its script does nothing.
 pub fn open_over(folder: &Path, backend: Box<dyn Backend>, model: FoundModel) -> Window {
-    let harness = harness(folder, egui::vec2(1280.0, 800.0), backend, vec![model]);
+    let harness = harness(folder, egui::vec2(1280.0, 800.0), backend, vec![model], Outside::nobody());
     Window { harness, script: Rc::new(RefCell::new(Script::new(Engine::Starting))), copied: None }
 }
 
@@ -193,20 +210,22 @@ fn harness(
     size: egui::Vec2,
     backend: Box<dyn Backend>,
     found: Vec<FoundModel>,
+    outside: Outside,
 ) -> Harness<'static, Desktop> {
     let (sender, listing) = channel();
     let first = Ok(found[0].clone());
-    sender.send(Listing { found, first }).expect("the receiver is held here");
+    sender.send(Listing { found, first, lost: None }).expect("the receiver is held here");
     let waker: Waker = Arc::new(|| {});
     let store = Store::open(&folder.join("chats.db"), Arc::clone(&waker))
         .expect("the store opens in an empty folder");
     let preferences = preferences::for_tests(&folder.join("settings.toml"), Arc::clone(&waker));
     let controller = Controller::new(backend, store, Shelf::from_listing(listing), waker)
         .with_settings(preferences.settings.clone());
-    Harness::builder()
-        .with_size(size)
-        .with_theme(egui::Theme::Dark)
-        .build_eframe(move |creation| Desktop::new(&creation.egui_ctx, controller, preferences))
+    Harness::builder().with_size(size).with_theme(egui::Theme::Dark).build_eframe(move |creation| {
+        let mut desktop = Desktop::without_window(controller, preferences, outside);
+        desktop.enter(&creation.egui_ctx);
+        desktop
+    })
 }
 
 impl Window {

@@ -77,6 +77,22 @@ fn text_grows_and_shrinks_by_keys_between_its_bounds() {
 }
 
 #[test]
+fn the_smallest_window_at_twice_the_size_still_draws_every_page() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("settings.toml"), "[appearance]\ntext_size = 200\n").unwrap();
+    let mut window = open_at(folder.path(), vec2(720.0, 480.0), ready());
+    window.steps(3);
+    assert_eq!(window.harness.ctx.zoom_factor(), 2.0);
+    assert!(window.shows("Settings") && window.shows("Chat"));
+    for part in Part::all() {
+        at(&mut window, part);
+        assert!(window.shows("Show sections"), "{part:?}: {:?}", window.names());
+    }
+    window.press(egui::Modifiers::COMMAND, egui::Key::K);
+    assert!(window.shows("Command palette"));
+}
+
+#[test]
 fn what_is_searched_is_shown_and_nothing_else() {
     let folder = tempfile::tempdir().unwrap();
     let mut window = open(folder.path());

@@ -1,26 +1,48 @@
 //! The window over the real engine and the model that comes with the program.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use onebit::chat::{EngineBackend, Waker};
 use onebit::models::{FoundModel, Origin};
+use onebit::settings::{Change, Key};
+use onebit::shell::Command;
 use onebit::store::MessageState;
 use onebit_engine::session::EngineOptions;
 
 use crate::script::{Window, open_over};
 
-#[test]
-fn the_starter_answers_in_the_window_and_the_answer_is_kept() {
-    let folder = tempfile::tempdir().unwrap();
+/// A window over the real engine, which begins to load the starter.
+fn open_starter(folder: &Path) -> Window {
     let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../assets/models/starter.gguf");
     let bytes = path.metadata().unwrap().len();
     let starter = FoundModel { id: "starter".to_owned(), path, origin: Origin::Bundled, bytes };
-    let open = || {
-        let waker: Waker = Arc::new(|| {});
-        let backend = EngineBackend::start(EngineOptions::default(), waker);
-        open_over(folder.path(), Box::new(backend), starter.clone())
-    };
+    let waker: Waker = Arc::new(|| {});
+    let backend = EngineBackend::start(EngineOptions::default(), waker);
+    open_over(folder, Box::new(backend), starter)
+}
+
+#[test]
+fn settings_of_engine_and_model_take_effect_in_the_running_window() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut window = open_starter(folder.path());
+    let context = |window: &Window| window.harness.state().controller.model().map(|model| model.context);
+    window.until("the starter is loaded", |window| context(window).is_some());
+    window.act(Command::Change(Change::set(Key::Context, 256)));
+    window.act(Command::ApplyEngineSettings);
+    window.until("it is loaded with the new context", |window| context(window) == Some(256));
+    window.act(Command::Change(Change::set(Key::Lane, "reference")));
+    window.act(Command::ApplyEngineSettings);
+    let lane = |window: &Window| window.harness.state().controller.engine_status().map(|status| status.lane);
+    window.until("the engine runs on the other lane and has the model again", |window| {
+        lane(window) == Some("reference") && context(window) == Some(256)
+    });
+}
+
+#[test]
+fn the_starter_answers_in_the_window_and_the_answer_is_kept() {
+    let folder = tempfile::tempdir().unwrap();
+    let open = || open_starter(folder.path());
     let mut window = open();
     // Asked before the engine is ready: the question waits for the model.
     window.until("the models are known", |window| window.harness.state().controller.can_send());

@@ -65,6 +65,13 @@ pub fn message_widget(id: MessageId) -> Id {
 }
 
 impl View {
+    /// Forgets galleys, which belong to another font atlas, and keeps the height.
+    pub fn forget_galleys(&mut self) {
+        self.rendered = Rendered::default();
+        self.thought = Rendered::default();
+        self.bubble = None;
+    }
+
     /// Lays the message out and gives its height.
     pub fn measure(
         &mut self,

@@ -43,6 +43,8 @@ pub struct Transcript {
     pub editing: Option<Editing>,
     /// The message whose tools have the keyboard.
     pub keyboard_in: Option<MessageId>,
+    /// The font atlas that the views point into, see [`theme::glyphs`].
+    atlas: u64,
     /// Messages laid out in the last pass, for tests.
     pub laid_out: usize,
 }
@@ -101,6 +103,11 @@ impl Transcript {
         }
         self.forget(&conversation.messages);
         self.viewport_height = rect.height();
+        let atlas = theme::glyphs::generation(ui.ctx());
+        let other_atlas = std::mem::replace(&mut self.atlas, atlas) != atlas;
+        if other_atlas {
+            self.views.values_mut().for_each(View::forget_galleys);
+        }
         let page = Page { conversation, width };
         let target = self.target(ui, &page);
         if let Some(top) = target {
@@ -117,7 +124,8 @@ impl Transcript {
             area = area.vertical_scroll_offset((top + shift).clamp(0.0, (total - rect.height()).max(0.0)));
         } else if std::mem::take(&mut self.to_end) || self.at_end {
             area = area.vertical_scroll_offset((total - rect.height()).max(0.0));
-        } else if shift != 0.0 {
+        } else if shift != 0.0 || other_atlas {
+            // A new window does not know the place.
             area = area.vertical_scroll_offset((self.offset + shift).max(0.0));
         }
         let output = ui

@@ -206,7 +206,7 @@ impl Palette {
         response.clicked()
     }
 
-    /// What the query finds, best first in each section.
+    /// What the query finds, best first in each section and among them.
     fn entries(&self, now: &Situation<'_>, ctx: &Context) -> Vec<Entry> {
         let keys = keymap::keymap(ctx);
         let mut commands = Vec::new();
@@ -232,12 +232,16 @@ impl Palette {
             Entry { note, ..entry("Models", icons::CUBE, label, Command::ChooseModel(choice.clone())) }
         });
         let query = self.query.trim();
-        let mut found = Vec::new();
-        for list in [commands, places, models.collect()] {
-            let mut hits: Vec<Entry> = list.into_iter().filter_map(|entry| matched(query, entry)).collect();
-            hits.sort_by_key(|entry| -entry.score);
-            found.extend(hits);
+        let mut lists: Vec<Vec<Entry>> = [commands, places, models.collect()]
+            .into_iter()
+            .map(|list| list.into_iter().filter_map(|entry| matched(query, entry)).collect())
+            .collect();
+        for list in &mut lists {
+            list.sort_by_key(|entry| -entry.score);
         }
+        // Enter runs what matches best, whichever section it is in.
+        lists.sort_by_key(|list| list.first().map_or(0, |best| -best.score));
+        let mut found: Vec<Entry> = lists.into_iter().flatten().collect();
         found.extend(Self::chats(now, query));
         found
     }

@@ -140,7 +140,7 @@ fn licences(ui: &mut Ui, commands: &mut Vec<Command>) {
                         (
                             name,
                             tokens.text,
-                            Rect::from_min_max(line.min + vec2(12.0, 4.0), pos2(half, line.bottom())),
+                            Rect::from_min_max(line.min + vec2(12.0, 4.0), pos2(half - 16.0, line.bottom())),
                         ),
                         (licence, tokens.text2, Rect::from_min_max(pos2(half, line.top() + 4.0), line.max)),
                     ] {
