@@ -151,13 +151,12 @@ pub fn parse_key(text: &str) -> Option<Option<KeyboardShortcut>> {
     let mut modifiers = Modifiers::NONE;
     let mut rest = text;
     while let Some((word, later)) = rest.split_once('+').filter(|(_, later)| !later.is_empty()) {
-        modifiers = modifiers
-            | match word.trim().to_ascii_lowercase().as_str() {
-                "ctrl" | "control" => Modifiers::COMMAND,
-                "alt" => Modifiers::ALT,
-                "shift" => Modifiers::SHIFT,
-                _ => return None,
-            };
+        modifiers |= match word.trim().to_ascii_lowercase().as_str() {
+            "ctrl" | "control" => Modifiers::COMMAND,
+            "alt" => Modifiers::ALT,
+            "shift" => Modifiers::SHIFT,
+            _ => return None,
+        };
         rest = later;
     }
     Some(Some(KeyboardShortcut::new(modifiers, Key::from_name(rest.trim())?)))
