@@ -96,7 +96,7 @@ pub struct Settled {
 
 impl Laid {
     /// Drops what stands below a place and lays `blocks` out there, each with the offset in the text where it begins. Gives the
-    /// place above the last one, which more text may change.
+    /// place above the last two: more text may change the last one, and half a line may look like a block of its own.
     pub fn lay_below(
         &mut self,
         ui: &Ui,
@@ -109,11 +109,12 @@ impl Laid {
         self.passages.truncate(from.passages);
         self.codes.truncate(from.codes);
         self.marks.truncate(from.marks);
-        let mut settled = from;
+        let (mut above_last, mut above_both) = (from, from);
         let mut layer = Layer { ui, tokens, laid: std::mem::take(self) };
         let mut y = from.bottom;
         for (start, block) in blocks {
-            settled = Settled {
+            above_both = above_last;
+            above_last = Settled {
                 bytes: from.bytes + start,
                 passages: layer.laid.passages.len(),
                 codes: layer.laid.codes.len(),
@@ -125,7 +126,7 @@ impl Laid {
         }
         *self = layer.laid;
         self.height = y;
-        settled
+        above_both
     }
 }
 

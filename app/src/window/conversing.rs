@@ -74,6 +74,7 @@ impl Desktop {
     fn start_edit(&mut self, message: MessageId) {
         let text = self.shown().iter().find(|known| known.id == message).map(|known| known.content.clone());
         let with_ctrl = self.controller.settings().sends_with_ctrl();
+        self.chat.transcript.go_to(message);
         self.chat.transcript.editing = text.map(|text| Editing::new(message, &text, with_ctrl));
     }
 

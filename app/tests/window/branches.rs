@@ -199,3 +199,14 @@ fn a_new_answer_is_announced_by_sentence() {
     window.engine_says([text("ond"), done(StopReason::EndOfText)]);
     assert!(window.harness.query_by_role_and_label(role, "Second").is_some(), "{:?}", window.names());
 }
+
+#[test]
+fn the_question_being_edited_is_scrolled_into_view() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut window = open(folder.path());
+    window.exchange("Question", &"A long line of an answer.\n\n".repeat(60));
+    press(&mut window, Modifiers::NONE, Key::ArrowUp);
+    window.until("the editor is shown", |window| window.shows("Edited message"));
+    edit_to(&mut window, "Other words");
+    assert_eq!(window.script.borrow().requests.len(), 2);
+}

@@ -23,7 +23,7 @@ impl egui::DroppedFile for Dropped {
 
 fn drop_file(window: &mut Window, folder: &std::path::Path, name: &str, bytes: &[u8]) {
     let path = folder.join(name);
-    std::fs::write(&path, bytes).unwrap();
+    std::fs::write(&path, bytes).expect("a temporary folder takes files");
     window.harness.input_mut().dropped_files.push(Arc::new(Dropped(path)));
     window.harness.step();
 }

@@ -15,7 +15,7 @@ use crate::script::{Window, open_over};
 /// A window over the real engine, which begins to load the starter.
 fn open_starter(folder: &Path) -> Window {
     let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../assets/models/starter.gguf");
-    let bytes = path.metadata().unwrap().len();
+    let bytes = path.metadata().expect("the starter model is in the source tree").len();
     let starter = FoundModel { id: "starter".to_owned(), path, origin: Origin::Bundled, bytes };
     let waker: Waker = Arc::new(|| {});
     let backend = EngineBackend::start(EngineOptions::default(), waker);

@@ -128,12 +128,14 @@ fn tool_row(
     if !answer.is_empty() {
         tools::copy_button(ui, next(), id.with("copy"), "Copy answer", answer, commands);
     }
-    let again = tool(ui, next(), id.with("again"), (icons::ARROWS_CLOCKWISE, "Answer again"), shown.busy);
-    if again {
-        commands.push(Command::InChat(ChatCommand::Again(message.id)));
-    }
-    if tool(ui, next(), id.with("branch"), (icons::GIT_BRANCH, "Copy into a new chat"), shown.busy) {
-        commands.push(Command::InChat(ChatCommand::Fork(message.id)));
+    // A failed answer without a word has its own button to try again, and nothing to copy.
+    if !(message.state == MessageState::Failed && message.content.is_empty()) {
+        if tool(ui, next(), id.with("again"), (icons::ARROWS_CLOCKWISE, "Answer again"), shown.busy) {
+            commands.push(Command::InChat(ChatCommand::Again(message.id)));
+        }
+        if tool(ui, next(), id.with("branch"), (icons::GIT_BRANCH, "Copy into a new chat"), shown.busy) {
+            commands.push(Command::InChat(ChatCommand::Fork(message.id)));
+        }
     }
     more_menu(ui, next(), id.with("more"), message, shown, commands);
     if shown.place.of > 1 {

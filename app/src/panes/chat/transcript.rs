@@ -36,6 +36,8 @@ pub struct Transcript {
     viewport_height: f32,
     at_end: bool,
     to_end: bool,
+    /// The message to scroll to, and in how many passes: guesses of heights above it become heights meanwhile.
+    to_message: Option<(MessageId, u8)>,
     announcer: Announcer,
     /// The question that is being edited.
     pub editing: Option<Editing>,
@@ -80,6 +82,11 @@ impl Transcript {
         self.to_end = true;
     }
 
+    /// Scrolls to a message with the next pass.
+    pub fn go_to(&mut self, message: MessageId) {
+        self.to_message = Some((message, 4));
+    }
+
     /// Draws the messages into `rect`.
     pub fn show(
         &mut self,
@@ -90,7 +97,9 @@ impl Transcript {
         commands: &mut Vec<Command>,
     ) {
         if self.chat != Some(conversation.chat.id) {
-            *self = Self { chat: Some(conversation.chat.id), at_end: true, to_end: true, ..Self::default() };
+            let to_message = self.to_message;
+            let chat = Some(conversation.chat.id);
+            *self = Self { chat, at_end: true, to_end: true, to_message, ..Self::default() };
         }
         self.forget(&conversation.messages);
         self.viewport_height = rect.height();
@@ -100,6 +109,10 @@ impl Transcript {
             self.views.values_mut().for_each(View::forget_galleys);
         }
         let page = Page { conversation, width };
+        let target = self.target(ui, &page);
+        if let Some(top) = target {
+            (self.at_end, self.to_end, self.offset) = (false, false, top);
+        }
         let shift = self.measure(ui, &page);
         let mut area = ScrollArea::vertical()
             .id_salt(("messages", conversation.chat.id.0))
@@ -107,7 +120,9 @@ impl Transcript {
             .auto_shrink(false);
         let total = self.total(&page);
         // At the end the view follows the text in the same pass; sticking alone would lag by one.
-        if std::mem::take(&mut self.to_end) || self.at_end {
+        if let Some(top) = target {
+            area = area.vertical_scroll_offset((top + shift).clamp(0.0, (total - rect.height()).max(0.0)));
+        } else if std::mem::take(&mut self.to_end) || self.at_end {
             area = area.vertical_scroll_offset((total - rect.height()).max(0.0));
         } else if shift != 0.0 || other_atlas {
             // A new window does not know the place.
@@ -127,6 +142,23 @@ impl Transcript {
             self.newest_button(ui, rect);
         }
         self.announce(ui, conversation);
+    }
+
+    /// Where the view has to begin to show the message that is gone to.
+    fn target(&mut self, ui: &Ui, page: &Page<'_>) -> Option<f32> {
+        let (wanted, passes) = self.to_message?;
+        self.to_message = passes.checked_sub(1).map(|left| (wanted, left));
+        ui.ctx().request_repaint();
+        let mut y = ABOVE;
+        for message in &page.conversation.messages {
+            y += page.above(message);
+            if message.id == wanted {
+                return Some((y - ABOVE).max(0.0));
+            }
+            let view = self.views.entry(message.id).or_default();
+            y += view.height.unwrap_or_else(|| view.guess(message, page.width)) + gap(message);
+        }
+        None
     }
 
     /// Forgets what belongs to messages that are not shown any more.

@@ -24,7 +24,9 @@ pub fn fuzzy(query: &str, label: &str) -> Option<Match> {
     }
     // Each beginning gives one match; the best is taken.
     let begins = (0..text.len()).filter(|at| lower(text[*at]) == wanted[0]);
-    begins.filter_map(|at| from(&wanted, &text, at)).max_by_key(|found| found.score)
+    let best = begins.filter_map(|at| from(&wanted, &text, at)).max_by_key(|found| found.score);
+    // Letters scattered over a label are not what anybody meant.
+    best.filter(|best| best.score >= 0)
 }
 
 fn from(wanted: &[char], text: &[char], begin: usize) -> Option<Match> {
@@ -45,7 +47,7 @@ fn from(wanted: &[char], text: &[char], begin: usize) -> Option<Match> {
         marks.push(at);
     }
     let spread = (marks.last()? - begin) as i32;
-    Some(Match { score: score - spread - begin.min(10) as i32, marks })
+    Some(Match { score: score - 2 * spread - begin.min(10) as i32 / 4, marks })
 }
 
 fn points(text: &[char], at: usize, last: Option<usize>) -> i32 {
@@ -77,6 +79,7 @@ mod tests {
         assert_eq!(marked("é", "Café").as_deref(), Some("é"));
         assert_eq!(marked("xyz", "New chat"), None);
         assert_eq!(marked("tac", "chat"), None);
+        assert_eq!(marked("mod", "Use the theme of the desktop"), None);
         assert_eq!(marked("", "anything").as_deref(), Some(""));
     }
 

@@ -218,6 +218,9 @@ impl SettingsPane {
                     if has_models && matches!(self.part, Part::Values(_)) {
                         self.scope(ui, view);
                     }
+                    if matches!(self.part, Part::Log | Part::About) && self.search.is_empty() {
+                        return;
+                    }
                     ui.add_space(4.0);
                     if ui::toggle(ui, "Changed only", self.changed_only).clicked() {
                         self.changed_only = !self.changed_only;

@@ -112,7 +112,7 @@ fn a_persona_is_edited_deleted_and_restored() {
     store.write(Write::PutPersona(exact.clone())).unwrap();
     assert_eq!(personas(&store), [other.clone(), exact.clone()]);
     store.write(Write::DeletePersona(exact.id)).unwrap();
-    assert_eq!(personas(&store), [other.clone()]);
+    assert_eq!(personas(&store), std::slice::from_ref(&other));
     store.write(Write::RestorePersona(exact.id)).unwrap();
     assert_eq!(store.close(), Saving::Yes);
     let store = Store::open(&folder.db(), waker()).unwrap();
