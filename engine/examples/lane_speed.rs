@@ -1,5 +1,5 @@
 //! Speed of the CPU lane's kernels on this machine, without a model: `cargo run --release -p onebit-engine --example lane_speed --
-//! [--threads N] [--isa avx512-vnni|avx2|portable] [--rows M] [--cols K] [--megabytes N] [FORMAT ...]`.
+//! [--threads N] [--tokens N] [--isa avx512-vnni|avx-vnni|avx2|portable] [--rows M] [--cols K] [--megabytes N] [FORMAT ...]`.
 //!
 //! Decode is bound by reading, so it is given in GB/s of weights and as a share of the read ceiling of the same run; prefill is
 //! bound by arithmetic, so it is given in GMAC/s and as a share of what the byte dot instruction reaches in registers (the Q formats
@@ -16,7 +16,7 @@ use onebit_engine::lane::{
     Activation, Attend, KvAppend, KvDtype, KvShape, Lane, Output, PAGE_POSITIONS, Project, Row, WeightId,
 };
 use onebit_engine::model::{TensorType, TensorView};
-use onebit_engine::quant::{halo, legacy, tq2_0};
+use onebit_engine::quant::{halo, legacy, sherry, tq1_0, tq1_halo, tq2_0};
 use onebit_kernels::cpu::peak;
 
 /// There is one answer to a failure: say it and stop.
@@ -26,6 +26,8 @@ const PREFILL_TOKENS: usize = 512;
 
 struct Options {
     threads: usize,
+    /// Rows of activations of the first four columns: one is decode, a few are several conversations at once.
+    tokens: usize,
     isa: Isa,
     rows: usize,
     cols: usize,
@@ -37,6 +39,7 @@ struct Options {
 fn options() -> Result<Options> {
     let mut options = Options {
         threads: 0,
+        tokens: 1,
         isa: Isa::detect(),
         rows: 2560,
         cols: 2560,
@@ -48,6 +51,7 @@ fn options() -> Result<Options> {
         let mut value = || arguments.next().ok_or(format!("{argument} needs a value"));
         match argument.as_str() {
             "--threads" => options.threads = value()?.parse()?,
+            "--tokens" => options.tokens = value()?.parse()?,
             "--rows" => options.rows = value()?.parse()?,
             "--cols" => options.cols = value()?.parse()?,
             "--megabytes" => options.megabytes = value()?.parse()?,
@@ -105,7 +109,10 @@ fn main() -> Result<()> {
         |name: &str| options.formats.is_empty() || options.formats.iter().any(|format| format == name);
     for (ty, activation) in [
         (TensorType::Halo, Activation::Int8PerRow),
+        (TensorType::Tq1Halo, Activation::Int8PerRow),
+        (TensorType::Sherry, Activation::Int8PerRow),
         (TensorType::Tq2_0, Activation::Float),
+        (TensorType::Tq1_0, Activation::Float),
         (TensorType::Q4_0, Activation::Float),
         (TensorType::Q4_1, Activation::Float),
         (TensorType::Q8_0, Activation::Float),
@@ -155,6 +162,13 @@ fn upload(lane: &mut CpuLane, options: &Options, ty: TensorType) -> Result<Weigh
         let trits: Vec<i8> = values.iter().map(|v| (v * 3.0) as i8).collect();
         match ty {
             TensorType::Halo => halo::pack(&trits, &mut row),
+            TensorType::Tq1Halo => tq1_halo::pack(&trits, &mut row),
+            TensorType::Sherry => {
+                let sparse: Vec<i8> =
+                    (0..cols / 4).flat_map(|_| sherry::group_trits((draw() % 32) as u8)).collect();
+                sherry::pack(&sparse, &mut row)?;
+            }
+            TensorType::Tq1_0 => tq1_0::pack(&trits, f16::from_f32(0.1), &mut row),
             TensorType::Tq2_0 => tq2_0::pack(&trits, f16::from_f32(0.1), &mut row),
             TensorType::Q4_0 => legacy::pack_q4_0(&values, &mut row),
             TensorType::Q4_1 => legacy::pack_q4_1(&values, &mut row),
@@ -173,7 +187,7 @@ fn upload(lane: &mut CpuLane, options: &Options, ty: TensorType) -> Result<Weigh
         data.extend_from_slice(&row);
     }
     data.truncate(row.len() / 16.min(rows) * rows);
-    if ty == TensorType::Halo {
+    if matches!(ty, TensorType::Halo | TensorType::Tq1Halo | TensorType::Sherry) {
         scales = vec![0.05f32; rows].into_iter().flat_map(f32::to_le_bytes).collect();
     }
     let view = TensorView { name: "bench", ty, rows, cols, data: &data, scales: &scales };
@@ -204,7 +218,7 @@ fn product(
             Ok(lane.project(Project { x, activation, outputs: &[output], rows })?)
         })
     };
-    let (decode, prefill) = (run(1)?, run(PREFILL_TOKENS)?);
+    let (decode, prefill) = (run(options.tokens.clamp(1, PREFILL_TOKENS))?, run(PREFILL_TOKENS)?);
     let weights_in_matrix = (options.rows * options.cols) as f64;
     let gb_per_sec = bytes as f64 / decode / 1e9;
     let gmac_per_sec = weights_in_matrix * PREFILL_TOKENS as f64 / prefill / 1e9;

@@ -21,6 +21,8 @@ pub struct Notice {
 pub enum Undo {
     /// Messages of this chat were deleted.
     Messages(ChatId, Removed),
+    /// Chats were deleted, of which this one was shown.
+    Chats(Vec<ChatId>, Option<ChatId>),
     /// A persona was deleted.
     Persona(PersonaId),
 }
@@ -58,11 +60,12 @@ impl Controller {
             }),
             store::Event::Interrupted { .. } | store::Event::Saved(_) => {}
             store::Event::Chats { chats, total } => self.library.take(chats, total),
-            store::Event::Hits { text, hits, more } => {
+            store::Event::Hits { text, limit, hits, more } => {
                 self.finder.take(&text, &hits);
-                self.library.take_hits(&text, hits, more);
+                self.library.take_hits(&text, limit, hits, more);
             }
             store::Event::Personas(personas) => self.personas = personas,
+            store::Event::Imported(outcome) => self.imported(outcome),
             store::Event::Chat { chat, messages } => self.chat_arrived(chat, messages),
             store::Event::ChatMissing(id) => {
                 if self.opening == Some(id) {
@@ -95,12 +98,13 @@ impl Controller {
         }
     }
 
-    fn chat_arrived(&mut self, chat: Chat, messages: Vec<store::Message>) {
+    fn chat_arrived(&mut self, mut chat: Chat, messages: Vec<store::Message>) {
         if self.opening != Some(chat.id) {
             return;
         }
         self.opening = None;
         self.open = Some(chat.id);
+        self.reveal(&mut chat, &messages);
         // What is in memory is newer than what was asked for.
         self.conversations.entry(chat.id).or_insert_with(|| Conversation::restore(chat, messages));
         self.follow_model();

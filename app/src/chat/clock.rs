@@ -10,7 +10,7 @@ pub fn utc_offset_secs() -> Option<i64> {
 }
 
 /// Which part of the list of chats a time belongs to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Age {
     /// Since midnight, and anything dated in the future.
     Today,
@@ -18,10 +18,8 @@ pub enum Age {
     Yesterday,
     /// Up to seven days ago.
     LastWeek,
-    /// Up to thirty days ago.
-    LastMonth,
-    /// Before that.
-    Older,
+    /// Before that: the year, and the month from 1 to 12.
+    Month(i64, usize),
 }
 
 impl Age {
@@ -32,21 +30,49 @@ impl Age {
             ..=0 => Self::Today,
             1 => Self::Yesterday,
             2..=7 => Self::LastWeek,
-            8..=30 => Self::LastMonth,
-            _ => Self::Older,
+            _ => {
+                let (year, month) = year_and_month(day(millis));
+                Self::Month(year, month)
+            }
         }
     }
 
     /// Title of the part.
-    pub fn title(self) -> &'static str {
+    pub fn title(self) -> String {
+        const MONTHS: [&str; 12] = [
+            "January",
+            "February",
+            "March",
+            "April",
+            "May",
+            "June",
+            "July",
+            "August",
+            "September",
+            "October",
+            "November",
+            "December",
+        ];
         match self {
-            Self::Today => "Today",
-            Self::Yesterday => "Yesterday",
-            Self::LastWeek => "Last 7 days",
-            Self::LastMonth => "Last 30 days",
-            Self::Older => "Older",
+            Self::Today => "Today".to_owned(),
+            Self::Yesterday => "Yesterday".to_owned(),
+            Self::LastWeek => "Previous 7 days".to_owned(),
+            Self::Month(year, month) => format!("{} {year}", MONTHS[month - 1]),
         }
     }
+}
+
+/// Year and month (1 to 12) of a day since 1970 in the Gregorian calendar.
+fn year_and_month(day: i64) -> (i64, usize) {
+    // Years that begin in March have their leap day at the end; 719,468 days lie between 1 March 0000 and 1970.
+    let day = day.saturating_add(719_468);
+    let era = day.div_euclid(146_097);
+    let day_of_era = day.rem_euclid(146_097);
+    let year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let month_from_march = usize::try_from((5 * day_of_year + 2) / 153).unwrap_or(0).min(11);
+    let month = if month_from_march < 10 { month_from_march + 3 } else { month_from_march - 9 };
+    (era * 400 + year_of_era + i64::from(month <= 2), month)
 }
 
 #[cfg(test)]
@@ -63,9 +89,28 @@ mod tests {
         assert_eq!(Age::of(noon - 13 * hour, noon, 7200), Age::Today);
         assert_eq!(Age::of(noon - 13 * hour, noon, -7200), Age::Yesterday);
         assert_eq!(Age::of(noon - 7 * 24 * hour, noon, 0), Age::LastWeek);
-        assert_eq!(Age::of(noon - 8 * 24 * hour, noon, 0), Age::LastMonth);
-        assert_eq!(Age::of(noon - 31 * 24 * hour, noon, 0), Age::Older);
+        // Day 20,000 is 4 October 2024.
+        assert_eq!(Age::of(noon - 8 * 24 * hour, noon, 0).title(), "September 2024");
+        assert_eq!(Age::of(noon - 300 * 24 * hour, noon, 0).title(), "December 2023");
         assert_eq!(Age::of(noon + 48 * hour, noon, 0), Age::Today);
+    }
+
+    #[test]
+    fn months_begin_where_the_calendar_says() {
+        for (day, expected) in [
+            (0, (1970, 1)),
+            (-1, (1969, 12)),
+            (59, (1970, 3)),
+            (789, (1972, 2)),
+            (790, (1972, 3)),
+            (11_016, (2000, 2)),
+            (11_017, (2000, 3)),
+            (20_088, (2024, 12)),
+            (20_089, (2025, 1)),
+            (-719_468, (0, 3)),
+        ] {
+            assert_eq!(year_and_month(day), expected, "day {day}");
+        }
     }
 
     #[test]

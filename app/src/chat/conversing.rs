@@ -267,6 +267,7 @@ impl Controller {
                 };
                 self.write_all(writes);
             }
+            Undo::Chats(ids, open) => self.restore(ids, open),
             Undo::Persona(id) => {
                 self.write_all([Write::RestorePersona(id)]);
                 self.ask_for_personas();

@@ -1,5 +1,7 @@
 //! The list of chats as the window shows it: what matches the search, grouped by day. Filled by answers of the store.
 
+use std::ops::Range;
+
 use crate::store::{Chat, ChatHead, ChatId, Hit, Query, now_millis};
 
 use super::clock::Age;
@@ -58,9 +60,9 @@ impl Library {
         self.known = true;
     }
 
-    /// Takes what a search found; an answer to an older one is dropped.
-    pub fn take_hits(&mut self, text: &str, hits: Vec<Hit>, more: bool) {
-        if text == self.search.trim() {
+    /// Takes what a search found; an answer to an older one, or to somebody else's, is dropped.
+    pub fn take_hits(&mut self, text: &str, limit: usize, hits: Vec<Hit>, more: bool) {
+        if text == self.search.trim() && limit == MAX_HITS {
             self.hits = Some(hits);
             self.more_hits = more;
         }
@@ -89,20 +91,40 @@ impl Library {
     pub fn remove(&mut self, id: ChatId) {
         self.changes += 1;
         self.chats.retain(|known| known.id != id);
+        if let Some(hits) = &mut self.hits {
+            hits.retain(|hit| hit.chat.id != id);
+        }
     }
 
-    /// Chats by age, in order; empty parts are left out.
-    pub fn by_age(&self, utc_offset_secs: i64) -> Vec<(Age, Vec<&ChatHead>)> {
-        let now = now_millis();
-        let mut parts: Vec<(Age, Vec<&ChatHead>)> = Vec::new();
-        for chat in &self.chats {
-            let age = Age::of(chat.updated_millis, now, utc_offset_secs);
-            match parts.iter_mut().find(|(known, _)| *known == age) {
-                Some((_, chats)) => chats.push(chat),
-                None => parts.push((age, vec![chat])),
-            }
+    /// Pins a chat or takes the pin away, without waiting for the store.
+    pub fn pin(&mut self, id: ChatId, pinned: bool) {
+        if let Some(at) = self.chats.iter().position(|known| known.id == id) {
+            self.changes += 1;
+            let mut head = self.chats.remove(at);
+            head.pinned = pinned;
+            let order = |head: &ChatHead| (head.pinned, head.updated_millis, head.id);
+            let to = self.chats.partition_point(|known| order(known) > order(&head));
+            self.chats.insert(to, head);
         }
-        parts.sort_by_key(|(age, _)| *age);
+    }
+
+    /// Parts of the list in order, each with its title and its places in `chats`: the pinned ones, then by age.
+    pub fn parts(&self, utc_offset_secs: i64) -> Vec<(String, Range<usize>)> {
+        let now = now_millis();
+        let age = |chat: &ChatHead| Age::of(chat.updated_millis, now, utc_offset_secs);
+        let mut parts = Vec::new();
+        let pinned = self.chats.partition_point(|chat| chat.pinned);
+        if pinned > 0 {
+            parts.push(("Pinned".to_owned(), 0..pinned));
+        }
+        let mut begin = pinned;
+        while let Some(first) = self.chats.get(begin) {
+            let first = age(first);
+            // Sorted by time, so a part ends where the first of another begins; at least one is taken in any case.
+            let length = self.chats[begin..].partition_point(|chat| age(chat) == first).max(1);
+            parts.push((first.title(), begin..begin + length));
+            begin += length;
+        }
         parts
     }
 }
@@ -120,9 +142,9 @@ mod tests {
         let mut library = Library::default();
         library.look_for("new");
         assert_eq!(library.questions().len(), 2);
-        library.take_hits("old", Vec::new(), false);
+        library.take_hits("old", MAX_HITS, Vec::new(), false);
         assert_eq!(library.hits, None);
-        library.take_hits("new", Vec::new(), false);
+        library.take_hits("new", MAX_HITS, Vec::new(), false);
         assert_eq!(library.hits, Some(Vec::new()));
         library.look_for(" ");
         assert_eq!(library.hits, None);
@@ -149,5 +171,27 @@ mod tests {
         library.take(vec![ChatHead::from(&one), ChatHead::from(&two)], 2);
         library.touch(&two);
         assert_eq!(library.chats.iter().map(|c| c.title.as_str()).collect::<Vec<_>>(), ["two", "one"]);
+    }
+
+    #[test]
+    fn parts_are_pinned_ones_then_days_and_months_without_gaps() {
+        let now = now_millis();
+        let day = 86_400_000;
+        let mut library = Library::default();
+        for age in [0, 1, 40, 40, 41, 400] {
+            let mut chat = Chat::new(format!("{age} days"), "");
+            chat.updated_millis = now - age * day;
+            library.chats.push(ChatHead::from(&chat));
+        }
+        library.pin(library.chats[2].id, true);
+        let parts = library.parts(0);
+        assert_eq!(parts[0], ("Pinned".to_owned(), 0..1));
+        assert_eq!((parts[1].0.as_str(), parts[1].1.clone()), ("Today", 1..2));
+        assert_eq!((parts[2].0.as_str(), parts[2].1.clone()), ("Yesterday", 2..3));
+        assert!(parts.windows(2).all(|pair| pair[0].1.end == pair[1].1.start), "{parts:?}");
+        assert_eq!(parts.last().unwrap().1.end, 6);
+        let pinned = library.chats[0].id;
+        library.pin(pinned, false);
+        assert!(library.chats.windows(2).all(|pair| pair[0].updated_millis >= pair[1].updated_millis));
     }
 }

@@ -7,6 +7,7 @@ pub mod attach;
 pub mod backend;
 mod branches;
 mod clock;
+mod collection;
 mod command;
 mod composing;
 mod context;
@@ -37,6 +38,7 @@ pub use arrival::{Notice, Severity, Undo};
 pub use backend::{Backend, Engine, EngineBackend, Waker};
 pub use branches::Place;
 pub use clock::Age;
+pub use collection::{ListCommand, Running};
 pub use command::ChatCommand;
 pub use composing::{Attached, Composing};
 pub use context::{ContextUse, NEARLY_FULL};
@@ -85,6 +87,7 @@ pub struct Controller {
     /// Settings that the engine was started with.
     started_with: [Value; 4],
     finder: finder::Finder,
+    collection: collection::Collection,
     /// The list of chats.
     pub library: Library,
     /// The models.
@@ -116,10 +119,11 @@ impl Controller {
             next_model: None,
             set_up: SetUp::default(),
             composing: Composing::new(Arc::clone(&waker)),
-            waker,
             settings: Arc::default(),
             started_with: tuning::engine_values(&Settings::default()),
             finder: finder::Finder::default(),
+            collection: collection::Collection::default(),
+            waker,
             library,
             shelf,
         }
@@ -152,6 +156,7 @@ impl Controller {
             self.notify(Notice::new(Severity::Warning, "The model of the last run is gone", &detail));
         }
         self.take_read_files();
+        self.take_exported();
         self.count();
         self.submit_waiting();
         let mut more = false;
@@ -278,17 +283,6 @@ impl Controller {
             title.clone_into(&mut chat.title);
         }
         self.write_all([Write::Rename { chat: id, title: title.to_owned() }]);
-        self.library.refresh();
-    }
-
-    /// Deletes a chat; an answer being written into it is cancelled.
-    pub fn delete(&mut self, id: ChatId) {
-        self.conversations.remove(&id);
-        self.library.remove(id);
-        if self.open_id() == Some(id) {
-            self.new_chat();
-        }
-        self.write_all([Write::DeleteChat(id)]);
         self.library.refresh();
     }
 

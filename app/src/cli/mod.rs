@@ -8,7 +8,9 @@ mod answer;
 mod bench;
 mod chat;
 mod complete;
+mod export;
 mod flags;
+mod import;
 mod inspect;
 mod interrupts;
 mod list;
@@ -67,6 +69,10 @@ enum Command {
     List,
     /// Show what a running app is doing
     Status,
+    /// Write chats into a file, as JSON to import again or as Markdown to read
+    Export(export::Export),
+    /// Take in chats from a JSON file that was exported here
+    Import(import::Import),
 }
 
 /// Runs the program with the arguments of the process.
@@ -99,6 +105,8 @@ fn run(command: Option<Command>, output: &mut Output) -> Result<ExitCode> {
         Some(Command::Verify(command)) => command.run(&folders, output),
         Some(Command::List) => list::run(&folders, output),
         Some(Command::Status) => status::run(&folders, output),
+        Some(Command::Export(command)) => command.run(&folders, output),
+        Some(Command::Import(command)) => command.run(&folders, output),
     }
 }
 

@@ -292,7 +292,7 @@ pub static TABLE: LazyLock<[Row; 20]> = LazyLock::new(|| {
             Key::MaxTokens,
             ("chat", "max_tokens"),
             Group::Chat,
-            Kind::Whole { least: 0, most: 131_072, step: 64, unit: "tokens", zero: Some("Context") },
+            Kind::Whole { least: 0, most: 131_072, step: 64, unit: "", zero: Some("Context") },
             Value::Whole(0),
         )
         .says("Longest answer", "Tokens after which an answer ends; 0 goes on until the context is full.")
@@ -359,7 +359,7 @@ pub static TABLE: LazyLock<[Row; 20]> = LazyLock::new(|| {
             Key::Context,
             ("models", "context"),
             Group::Models,
-            Kind::Whole { least: 0, most: 131_072, step: 256, unit: "tokens", zero: Some("Automatic") },
+            Kind::Whole { least: 0, most: 131_072, step: 256, unit: "", zero: Some("Automatic") },
             Value::Whole(0),
         )
         .says("Context length", "What a chat can hold; 0 is what the model allows, at most 4,096 tokens.")

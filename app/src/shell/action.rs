@@ -4,7 +4,7 @@
 use eframe::egui::{Key, KeyboardShortcut, Modifiers};
 
 use super::{Command, Page};
-use crate::chat::{ChatCommand, Controller, Conversation, last_answer};
+use crate::chat::{ChatCommand, Controller, Conversation, ListCommand, last_answer};
 use crate::settings::{Change, Key as Setting, Kind, Settings};
 use crate::store::Role;
 use crate::theme::icons;
@@ -203,7 +203,7 @@ pub static RENAME_CHAT: Action =
 /// Delete the chat shown.
 pub static DELETE_CHAT: Action =
     Action::new("chat.delete", "Delete this chat", Section::Chat, icons::TRASH, |now| {
-        Some(Command::AskDelete(now.controller.conversation()?.chat.id))
+        Some(Command::InList(ListCommand::Delete(vec![now.controller.conversation()?.chat.id])))
     });
 /// The list where it is a sheet.
 pub static TOGGLE_LIST: Action =

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use super::{Page, Part};
-use crate::chat::{ChatCommand, Choice};
+use crate::chat::{ChatCommand, Choice, ListCommand};
 use crate::settings::Change;
 use crate::store::ChatId;
 use crate::window::Closing;
@@ -15,7 +15,7 @@ pub enum Command {
     NewChat,
     /// Show a chat.
     OpenChat(ChatId),
-    /// Look for chats by title.
+    /// Look for chats by title and by what is said in them.
     Search(String),
     /// Put the keyboard into the search field.
     FocusSearch,
@@ -31,8 +31,8 @@ pub enum Command {
     InChat(ChatCommand),
     /// Ask for a new title.
     AskRename(ChatId),
-    /// Ask whether to delete.
-    AskDelete(ChatId),
+    /// Something with the chats as a whole.
+    InList(ListCommand),
     /// Choose a model.
     ChooseModel(Choice),
     /// Let the user pick a model file.

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use super::import::Imported;
 use super::record::{
     AnswerStats, Chat, ChatHead, ChatId, Message, MessageId, MessageState, Persona, PersonaId,
 };
@@ -104,8 +105,8 @@ pub enum Query {
     },
     /// Chats with this text in their title or in a message, newest change first. Answered by [`Event::Hits`].
     Search {
-        /// Titles contain it as it stands; a message contains the beginnings of all its words, in any order. Case and accents
-        /// do not matter.
+        /// A title contains it as it stands; a message contains words that begin like each of its words, in any order, accents aside.
+        /// In a script without spaces between words a message contains it as it stands. Case does not matter.
         text: String,
         /// At most this many.
         limit: usize,
@@ -165,6 +166,8 @@ pub enum Event {
     Hits {
         /// As asked.
         text: String,
+        /// As asked.
+        limit: usize,
         /// At most one for each chat.
         hits: Vec<Hit>,
         /// Whether there are more.
@@ -188,6 +191,8 @@ pub enum Event {
         /// Value, if any.
         value: Option<String>,
     },
+    /// An import ended: what it did, or why nothing was taken in (text for the user).
+    Imported(Result<Imported, String>),
     /// A change made no sense and was dropped (text for the user), e.g. a message of a chat that was deleted meanwhile.
     Refused(String),
     /// A question could not be answered (text for the user).

@@ -11,6 +11,7 @@ use std::time::Duration;
 use rusqlite::backup::Backup;
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 
+use super::import::{ImportJob, Imported, Importer};
 use super::journal::Change;
 use super::record::now_millis;
 use super::{schema, sql};
@@ -49,6 +50,15 @@ impl OpenError {
             OpenError::Unavailable(reason) | OpenError::Newer(reason) => reason,
         }
     }
+}
+
+/// Changes that had nothing to apply to.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Dropped {
+    /// Messages whose chat or parent is deleted.
+    pub messages: usize,
+    /// Deletions that cannot be undone any more.
+    pub restorations: usize,
 }
 
 /// Why a transaction was not saved.
@@ -92,11 +102,11 @@ impl Database {
         &self.db
     }
 
-    /// Applies all changes in one transaction. Returns how many messages had no chat or parent to belong to any more.
+    /// Applies all changes in one transaction. Returns which had nothing to apply to any more.
     ///
     /// # Errors
     /// Nothing was applied.
-    pub fn save(&mut self, changes: &[Change]) -> Result<usize, SaveError> {
+    pub fn save(&mut self, changes: &[Change]) -> Result<Dropped, SaveError> {
         let path = self.db.path().map(PathBuf::from).unwrap_or_default();
         self.save_all(changes).map_err(|err| {
             if is_damage(&err) {
@@ -107,17 +117,42 @@ impl Database {
         })
     }
 
-    fn save_all(&mut self, changes: &[Change]) -> rusqlite::Result<usize> {
+    fn save_all(&mut self, changes: &[Change]) -> rusqlite::Result<Dropped> {
         let transaction = self.db.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
-        let mut homeless = 0;
+        let mut dropped = Dropped::default();
         for change in changes {
-            let applied = sql::apply(&transaction, change)?;
-            if !applied && matches!(change, Change::AddMessage(_)) {
-                homeless += 1;
+            if sql::apply(&transaction, change)? {
+                continue;
+            }
+            match change {
+                Change::AddMessage(_) => dropped.messages += 1,
+                Change::RestoreChat(_) | Change::RestoreMessage(_) | Change::RestorePersona(_) => {
+                    dropped.restorations += 1;
+                }
+                // Whatever else changes something that is deleted does no harm.
+                _ => {}
             }
         }
         transaction.commit()?;
-        Ok(homeless)
+        Ok(dropped)
+    }
+
+    /// Lets a job take in chats, in one transaction.
+    ///
+    /// # Errors
+    /// Nothing was taken in (text for the user).
+    pub fn import(&mut self, job: ImportJob) -> Result<Imported, String> {
+        let path = self.db.path().map(PathBuf::from).unwrap_or_default();
+        let failed = |err| explain(&err, &path);
+        let transaction =
+            self.db.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate).map_err(failed)?;
+        let mut importer = Importer::new(&transaction, &path);
+        // Leaving without a commit, also by a panic, undoes everything.
+        std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| job(&mut importer)))
+            .unwrap_or_else(|_| Err("internal error while reading the file".to_owned()))?;
+        let done = importer.done();
+        transaction.commit().map_err(failed)?;
+        Ok(done)
     }
 
     #[cfg(test)]
@@ -140,6 +175,25 @@ pub(super) fn open_for_reading(path: &Path, why: &OpenError) -> Connection {
         schema::migrate(&mut empty).expect("the schema fits an empty database");
         empty
     })
+}
+
+/// A connection that sees the database as it is at this moment, whoever writes it meanwhile.
+///
+/// # Errors
+/// It cannot be read, or a newer version wrote it (text for the user).
+pub(super) fn open_snapshot(path: &Path) -> Result<Connection, String> {
+    if let Some(problem) = probe(path).map_err(|err| err.reason().to_owned())? {
+        return Err(format!("the chat database is damaged ({problem}): {}", path.display()));
+    }
+    read_only(path, "mode=ro")
+        .or_else(|_| read_only(path, "immutable=1"))
+        .and_then(|db| {
+            // The snapshot begins with the first read of a transaction.
+            db.execute_batch("BEGIN")?;
+            sql::heads(&db)?;
+            Ok(db)
+        })
+        .map_err(|err| explain(&err, path))
 }
 
 fn read_only(path: &Path, parameter: &str) -> rusqlite::Result<Connection> {

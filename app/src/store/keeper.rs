@@ -123,6 +123,17 @@ impl<'m> Keeper<'m> {
                 let answer = self.answer(query);
                 self.mailbox.deliver(answer);
             }
+            Command::Import(job) => {
+                // What was said before it comes before it on the disk as well.
+                self.save();
+                let imported = match (&mut self.base, &self.trouble) {
+                    (Base::Writable(database), None) => database.import(job),
+                    (_, trouble) => {
+                        Err(trouble.clone().unwrap_or_else(|| "chats are not being saved".to_owned()))
+                    }
+                };
+                self.mailbox.deliver(Event::Imported(imported));
+            }
         }
     }
 
@@ -142,14 +153,19 @@ impl<'m> Keeper<'m> {
             return;
         }
         match database.save(self.journal.waiting()) {
-            Ok(homeless) => {
+            Ok(dropped) => {
                 if self.journal.deletes() {
                     self.purge_at = Some(Instant::now() + UNDO_FOR + Duration::from_secs(1));
                 }
                 self.journal.saved();
                 self.set_trouble(None);
-                if homeless > 0 {
-                    let problem = format!("{homeless} messages were not stored: their chat was deleted");
+                if dropped.messages > 0 {
+                    let problem =
+                        format!("{} messages were not stored: their chat was deleted", dropped.messages);
+                    self.mailbox.deliver(Event::Refused(problem));
+                }
+                if dropped.restorations > 0 {
+                    let problem = "it cannot be brought back: it was deleted too long ago, or what it belongs to is deleted".to_owned();
                     self.mailbox.deliver(Event::Refused(problem));
                 }
                 self.mailbox.deliver(Event::Saved(self.journal.newest()));
@@ -213,7 +229,7 @@ impl<'m> Keeper<'m> {
             }),
             Query::Search { text, limit } => self.heads().and_then(|heads| {
                 let (hits, more) = search::find(db, &heads, &text, limit)?;
-                Ok(Event::Hits { text, hits, more })
+                Ok(Event::Hits { text, limit, hits, more })
             }),
             Query::Chat(id) => self.chat(id),
             Query::Personas => self.personas(),

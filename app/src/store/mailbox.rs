@@ -8,6 +8,7 @@ use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::command::{Event, Query, Ticket, Write};
+use super::import::ImportJob;
 use super::{StoreError, Waker};
 
 /// Commands that may wait.
@@ -16,10 +17,10 @@ const MAX_COMMANDS: usize = 4096;
 const MAX_BYTES: usize = 64 << 20;
 
 /// What the thread is told.
-#[derive(Debug)]
 pub(super) enum Command {
     Write(Ticket, Write),
     Ask(Query),
+    Import(ImportJob),
 }
 
 #[derive(Default)]
@@ -75,9 +76,17 @@ impl Mailbox {
     }
 
     pub fn ask(&self, query: Query) -> Result<(), StoreError> {
+        self.push(Command::Ask(query))
+    }
+
+    pub fn import(&self, job: ImportJob) -> Result<(), StoreError> {
+        self.push(Command::Import(job))
+    }
+
+    fn push(&self, command: Command) -> Result<(), StoreError> {
         let mut inbox = self.inbox();
         inbox.admit(0)?;
-        inbox.commands.push_back(Command::Ask(query));
+        inbox.commands.push_back(command);
         drop(inbox);
         self.arrived.notify_one();
         Ok(())
@@ -195,7 +204,7 @@ mod tests {
         assert_eq!(got.len(), 2);
         match &got[0] {
             Command::Write(Ticket(3), Write::Extend { text, .. }) => assert_eq!(text, "abc"),
-            other => panic!("{other:?}"),
+            _ => panic!("no growth of three tokens"),
         }
     }
 

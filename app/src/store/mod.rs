@@ -6,6 +6,7 @@
 
 mod command;
 mod database;
+mod import;
 mod journal;
 mod keeper;
 mod mailbox;
@@ -13,12 +14,13 @@ mod record;
 mod sampling;
 mod schema;
 mod search;
+mod snapshot;
 mod sql;
 #[cfg(test)]
 mod tests;
 
 use std::panic::AssertUnwindSafe;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -27,11 +29,13 @@ use keeper::Keeper;
 use mailbox::Mailbox;
 
 pub use command::{Event, Hit, Piece, Query, Saving, Ticket, Write};
+pub use import::{ImportJob, Imported, Importer};
 pub use record::{
     AnswerStats, Attachment, Chat, ChatHead, ChatId, Message, MessageId, MessageState, Persona, PersonaId,
     Role, now_millis,
 };
 pub use sampling::ChatSampling;
+pub use snapshot::Snapshot;
 
 /// How long a deletion can be undone at least. Afterwards, or at the next start, what was deleted is removed for good.
 pub const UNDO_FOR: Duration = Duration::from_secs(60);
@@ -65,6 +69,7 @@ pub enum StoreError {
 pub struct Store {
     mailbox: Arc<Mailbox>,
     thread: Option<JoinHandle<Saving>>,
+    path: PathBuf,
 }
 
 impl Store {
@@ -75,12 +80,18 @@ impl Store {
     pub fn open(path: &Path, waker: Waker) -> Result<Self, StoreError> {
         let mailbox = Arc::new(Mailbox::new(waker));
         let shared = Arc::clone(&mailbox);
+        let kept_path = path.to_owned();
         let path = path.to_owned();
         let thread = std::thread::Builder::new()
             .name("store".to_owned())
             .spawn(move || keep(path, &shared))
             .map_err(|_| StoreError::NoThread)?;
-        Ok(Self { mailbox, thread: Some(thread) })
+        Ok(Self { mailbox, thread: Some(thread), path: kept_path })
+    }
+
+    /// The database.
+    pub fn path(&self) -> &Path {
+        &self.path
     }
 
     /// Queues a change; never waits for the disk. [`Event::Saved`] with this ticket or a later one says that it is on disk.
@@ -97,6 +108,14 @@ impl Store {
     /// As [`Store::write`].
     pub fn ask(&self, query: Query) -> Result<(), StoreError> {
         self.mailbox.ask(query)
+    }
+
+    /// Queues an import, which [`Event::Imported`] ends. It runs on the store's thread in one transaction, so other commands wait.
+    ///
+    /// # Errors
+    /// As [`Store::write`].
+    pub fn import(&self, job: ImportJob) -> Result<(), StoreError> {
+        self.mailbox.import(job)
     }
 
     /// Next event, if one is there.
@@ -125,7 +144,7 @@ impl Drop for Store {
 }
 
 /// Body of the thread. A bug in it must not look like a disk that is merely slow, so it is reported and later writes are refused.
-fn keep(path: std::path::PathBuf, mailbox: &Mailbox) -> Saving {
+fn keep(path: PathBuf, mailbox: &Mailbox) -> Saving {
     std::panic::catch_unwind(AssertUnwindSafe(|| Keeper::open(path, mailbox).run())).unwrap_or_else(|_| {
         mailbox.close();
         mailbox.deliver(Event::Saving(stopped()));

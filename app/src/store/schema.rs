@@ -64,6 +64,7 @@ pub(super) const STEPS: [&str; 2] = [
     ) STRICT;
     DROP INDEX chats_by_change;
     CREATE INDEX chats_listed ON chats (pinned DESC, updated_millis DESC, id DESC, title, deleted_millis);
+    CREATE INDEX chats_by_creation ON chats (created_millis);
     CREATE INDEX chats_deleted ON chats (deleted_millis) WHERE deleted_millis IS NOT NULL;
     CREATE INDEX messages_deleted ON messages (deleted_millis) WHERE deleted_millis IS NOT NULL;
     CREATE VIRTUAL TABLE messages_text USING fts5(

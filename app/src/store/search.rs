@@ -1,4 +1,5 @@
-//! Finding chats by what is said in them: titles by substring, messages through the full-text index.
+//! Finding chats by what is said in them: titles by substring, messages through the full-text index. The index knows words between
+//! spaces; a text in a script that writes without spaces is looked for in every message instead.
 
 use std::collections::HashMap;
 
@@ -11,6 +12,8 @@ use super::record::{ChatHead, ChatId, MessageId};
 const MAX_MESSAGES: u32 = 20_000;
 /// Words of a snippet.
 const SNIPPET_WORDS: u32 = 14;
+/// Characters before a match in a text without spaces, and half of those after it.
+const SNIPPET_CHARS: usize = 12;
 /// Marks around a match, which no text holds: snippets are cleaned of control characters.
 const MARKS: [char; 2] = ['\u{2}', '\u{3}'];
 
@@ -24,11 +27,8 @@ pub(super) fn find(
     text: &str,
     limit: usize,
 ) -> rusqlite::Result<(Vec<Hit>, bool)> {
-    let expression = expression(text);
-    let messages = match &expression {
-        Some(expression) => newest_by_chat(db, expression)?,
-        None => HashMap::new(),
-    };
+    let looked_for = LookedFor::of(text);
+    let messages = looked_for.newest_by_chat(db)?;
     let wanted = text.trim().to_lowercase();
     let is_title = |head: &ChatHead| !wanted.is_empty() && head.title.to_lowercase().contains(&wanted);
     let mut found: Vec<&ChatHead> =
@@ -38,49 +38,108 @@ pub(super) fn find(
     let mut hits = Vec::new();
     for head in found.into_iter().take(limit) {
         let message = messages.get(&head.id).copied();
-        let snippet = match (message, &expression) {
-            (Some(message), Some(expression)) => snippet(db, expression, message)?,
-            _ => Vec::new(),
-        };
+        let snippet = message.map_or(Ok(Vec::new()), |message| looked_for.snippet(db, message))?;
         hits.push(Hit { chat: head.clone(), message, snippet });
     }
     Ok((hits, more))
 }
 
-/// The query in the language of the index: every word has to begin some word. `None` when there is no word.
+/// How messages are looked through.
+enum LookedFor<'t> {
+    /// Through the index: a query in its language.
+    Words(String),
+    /// In the text of every message: these characters.
+    Piece(&'t str),
+    /// Not at all: there is no word in it.
+    Nothing,
+}
+
+impl<'t> LookedFor<'t> {
+    fn of(text: &'t str) -> Self {
+        if text.chars().any(is_written_without_spaces) {
+            return Self::Piece(text.trim());
+        }
+        expression(text).map_or(Self::Nothing, Self::Words)
+    }
+
+    /// For each chat that matches its newest message that does.
+    fn newest_by_chat(&self, db: &Connection) -> rusqlite::Result<HashMap<ChatId, MessageId>> {
+        let (sql, wanted) = match self {
+            Self::Nothing => return Ok(HashMap::new()),
+            Self::Words(expression) => (
+                "SELECT messages.chat, messages.id FROM messages_text JOIN messages ON messages.id = messages_text.rowid
+                 WHERE messages_text MATCH ?1 AND messages.deleted_millis IS NULL
+                 ORDER BY messages_text.rowid DESC LIMIT ?2",
+                expression.as_str(),
+            ),
+            Self::Piece(piece) => (
+                "SELECT chat, id FROM messages
+                 WHERE instr(content, ?1) > 0 AND state <> 'writing' AND deleted_millis IS NULL
+                 ORDER BY id DESC LIMIT ?2",
+                *piece,
+            ),
+        };
+        let mut statement = db.prepare_cached(sql)?;
+        let mut rows = statement.query(params![wanted, MAX_MESSAGES])?;
+        let mut newest = HashMap::new();
+        while let Some(row) = rows.next()? {
+            newest.entry(ChatId(row.get(0)?)).or_insert(MessageId(row.get(1)?));
+        }
+        Ok(newest)
+    }
+
+    fn snippet(&self, db: &Connection, message: MessageId) -> rusqlite::Result<Vec<Piece>> {
+        let [open, close] = MARKS.map(String::from);
+        let marked: String = match self {
+            Self::Nothing => String::new(),
+            Self::Words(expression) => db
+                .prepare_cached(
+                    "SELECT snippet(messages_text, 0, ?3, ?4, '…', ?5) FROM messages_text
+                     WHERE messages_text MATCH ?1 AND rowid = ?2",
+                )?
+                .query_row(params![expression, message.0, open, close, SNIPPET_WORDS], |row| row.get(0))?,
+            Self::Piece(piece) => db
+                .prepare_cached("SELECT content FROM messages WHERE id = ?1")?
+                .query_row([message.0], |row| Ok(mark_piece(row.get_ref(0)?.as_str()?, piece)))?,
+        };
+        Ok(pieces(&marked))
+    }
+}
+
+/// Whether a character belongs to a script without spaces between words: Thai, Lao, Burmese, Khmer, kana, Han.
+fn is_written_without_spaces(char: char) -> bool {
+    matches!(u32::from(char),
+        0x0e00..=0x0eff | 0x1000..=0x109f | 0x1780..=0x17ff | 0x3040..=0x30ff | 0x3400..=0x9fff | 0xf900..=0xfaff
+        | 0x2_0000..=0x3_ffff)
+}
+
+/// The surroundings of the first `piece` in a text, with marks around it.
+fn mark_piece(text: &str, piece: &str) -> String {
+    let [open, close] = MARKS;
+    let Some(at) = text.find(piece) else { return String::new() };
+    let (before, after) = (&text[..at], &text[at + piece.len()..]);
+    let lead: Vec<char> = before.chars().rev().take(SNIPPET_CHARS).collect();
+    let ellipsis = if lead.len() == SNIPPET_CHARS { "…" } else { "" };
+    let lead: String = lead.into_iter().rev().collect();
+    let tail: String = after.chars().take(SNIPPET_CHARS * 2).collect();
+    format!("{ellipsis}{lead}{open}{piece}{close}{tail}")
+}
+
+/// The query in the language of the index: every word has to begin some word, one of a single letter has to be one. `None` when
+/// there is no word.
 fn expression(text: &str) -> Option<String> {
     let words: Vec<String> = text
         .split_whitespace()
         .filter(|word| word.chars().any(char::is_alphanumeric))
-        // A quote inside quotes is doubled; a NUL would end the query.
-        .map(|word| format!("\"{}\"*", word.replace('"', "\"\"").replace('\0', " ")))
+        .map(|word| {
+            // A quote inside quotes is doubled; a NUL would end the query.
+            let quoted = word.replace('"', "\"\"").replace('\0', " ");
+            // What begins with one letter is half of all there is, and nobody wants to see it while typing on.
+            let prefix = if word.chars().count() > 1 { "*" } else { "" };
+            format!("\"{quoted}\"{prefix}")
+        })
         .collect();
     (!words.is_empty()).then(|| words.join(" "))
-}
-
-/// For each chat that matches its newest message that does.
-fn newest_by_chat(db: &Connection, expression: &str) -> rusqlite::Result<HashMap<ChatId, MessageId>> {
-    let mut statement = db.prepare_cached(
-        "SELECT messages.chat, messages.id FROM messages_text JOIN messages ON messages.id = messages_text.rowid
-         WHERE messages_text MATCH ?1 AND messages.deleted_millis IS NULL ORDER BY messages_text.rowid DESC LIMIT ?2",
-    )?;
-    let mut rows = statement.query(params![expression, MAX_MESSAGES])?;
-    let mut newest = HashMap::new();
-    while let Some(row) = rows.next()? {
-        newest.entry(ChatId(row.get(0)?)).or_insert(MessageId(row.get(1)?));
-    }
-    Ok(newest)
-}
-
-fn snippet(db: &Connection, expression: &str, message: MessageId) -> rusqlite::Result<Vec<Piece>> {
-    let [open, close] = MARKS.map(String::from);
-    let marked: String = db
-        .prepare_cached(
-            "SELECT snippet(messages_text, 0, ?3, ?4, '…', ?5) FROM messages_text
-             WHERE messages_text MATCH ?1 AND rowid = ?2",
-        )?
-        .query_row(params![expression, message.0, open, close, SNIPPET_WORDS], |row| row.get(0))?;
-    Ok(pieces(&marked))
 }
 
 /// A marked text as pieces on one line.
@@ -118,7 +177,17 @@ mod tests {
             expression("say \"hi\" OR - NOT*").as_deref(),
             Some("\"say\"* \"\"\"hi\"\"\"* \"OR\"* \"NOT*\"*")
         );
+        assert_eq!(expression("a bc").as_deref(), Some("\"a\" \"bc\"*"));
         assert_eq!(expression(" !? \" "), None);
+    }
+
+    #[test]
+    fn a_piece_is_shown_with_what_stands_around_it() {
+        let text = format!("{}河川{}", "山".repeat(40), "海".repeat(40));
+        let found = pieces(&mark_piece(&text, "河川"));
+        assert_eq!(found[1], Piece { text: "河川".to_owned(), is_match: true });
+        assert_eq!(found[0].text, format!("…{}", "山".repeat(SNIPPET_CHARS)));
+        assert_eq!(found[2].text.chars().count(), 2 * SNIPPET_CHARS);
     }
 
     #[test]

@@ -47,7 +47,7 @@ pub struct Desktop {
     /// Whether the window has the keyboard.
     pub(super) focused: bool,
     pub(super) question: Option<Question>,
-    page: Page,
+    pub(super) page: Page,
     palette: Palette,
     toasts: Toasts<Command>,
     picker: Picker,
@@ -218,6 +218,8 @@ impl Desktop {
                 self.controller.attach(paths);
                 self.focus = Some(message_id());
             }
+            Some(Picked::Import(path)) => self.controller.import(&path),
+            Some(Picked::Export(path, export)) => self.controller.export(export.chats, export.format, path),
             None => {}
         }
         if let Some(path) = models.first() {
@@ -266,9 +268,7 @@ impl Desktop {
                 let title = self.title(chat);
                 self.question = Some(Question::Rename { chat, title, focused: false });
             }
-            Command::AskDelete(chat) => {
-                self.question = Some(Question::Delete { chat, title: self.title(chat) })
-            }
+            Command::InList(command) => self.act_in_list(command),
             Command::ChooseModel(choice) => {
                 self.controller.choose_model(&choice);
                 self.focus = Some(message_id());
@@ -319,7 +319,8 @@ impl Desktop {
         }
         let now = self.situation(metrics);
         let pressed = shell::keymap::keymap(ctx).take_pressed(ctx);
-        let commands = pressed.into_iter().filter_map(|action| (action.command)(&now));
+        let commands =
+            pressed.into_iter().filter_map(|action| self.of_row(action).or_else(|| (action.command)(&now)));
         // While the palette is open the keys are its own, but the one that opened it closes it.
         commands.filter(|command| !self.palette.is_open() || *command == Command::TogglePalette).collect()
     }
@@ -354,7 +355,8 @@ impl Desktop {
         }
     }
 
-    fn title(&self, chat: crate::store::ChatId) -> String {
+    /// Title of a chat.
+    pub(super) fn title(&self, chat: crate::store::ChatId) -> String {
         let open = self.controller.conversation().filter(|conversation| conversation.chat.id == chat);
         let listed = || {
             let head = self.controller.library.chats.iter().find(|listed| listed.id == chat);
@@ -384,7 +386,6 @@ impl Desktop {
         if let Some(outcome) = dialogs::show(ctx, &mut self.question) {
             match outcome {
                 Outcome::Rename(chat, title) => self.controller.rename(chat, &title),
-                Outcome::Delete(chat) => self.controller.delete(chat),
                 Outcome::OpenLink(target) => ctx.open_url(OpenUrl::new_tab(target)),
                 Outcome::Command(command) => commands.push(command),
             }
@@ -425,6 +426,9 @@ impl eframe::App for Desktop {
         self.outside.vitals.count_pass(self.focused);
         if self.attend() {
             ctx.request_repaint();
+        }
+        if let Some(message) = self.controller.take_revealed() {
+            self.chat.transcript.go_to(message);
         }
         self.take_close_request(ctx);
         self.restore();

@@ -21,13 +21,6 @@ pub enum Question {
         /// Whether the field has had the keyboard yet.
         focused: bool,
     },
-    /// Whether to delete a chat.
-    Delete {
-        /// Which.
-        chat: ChatId,
-        /// Its title.
-        title: String,
-    },
     /// Whether to leave for a web address.
     Link(String),
     /// What closing the window means, now and from now on.
@@ -41,8 +34,6 @@ pub enum Question {
 pub enum Outcome {
     /// Rename it.
     Rename(ChatId, String),
-    /// Delete it.
-    Delete(ChatId),
     /// Open the address in the browser.
     OpenLink(String),
     /// Something that a pane could ask for as well.
@@ -64,13 +55,6 @@ pub fn show(ctx: &Context, question: &mut Option<Question>) -> Option<Outcome> {
             let answer = if entered && answer == Answer::Open { Answer::Confirm } else { answer };
             outcome = Some(Outcome::Rename(*chat, title.clone()));
             answer
-        }
-        Question::Delete { chat, title } => {
-            let heading = format!("Delete “{title}”?");
-            let body = "The chat and its messages are deleted from this computer. This cannot be undone.";
-            let confirm = Confirm { title: &heading, body, verb: "Delete chat", danger: true };
-            outcome = Some(Outcome::Delete(*chat));
-            ui::dialog(ctx, Id::unique("delete"), &confirm, |_| {})
         }
         Question::Link(target) => link(ctx, target, &mut outcome),
         Question::ResetSettings => {

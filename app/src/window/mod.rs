@@ -2,6 +2,7 @@
 //! holds the app, ends it on a signal, and shows the one that runs already instead of starting a second.
 
 mod bell;
+mod collecting;
 mod conversing;
 mod desktop;
 mod dialogs;

@@ -4,14 +4,20 @@ use std::path::PathBuf;
 use std::sync::mpsc::{Receiver, TryRecvError, channel};
 
 use crate::chat::Waker;
+use crate::store::ChatId;
+use crate::transfer::Format;
 
 /// What is to be picked.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Wanted {
     /// A model file.
     Model,
     /// Text files to attach.
     Texts,
+    /// An exported file.
+    Import,
+    /// Where to export chats.
+    Export(Export),
 }
 
 /// What was picked.
@@ -21,6 +27,21 @@ pub enum Picked {
     Model(PathBuf),
     /// Files to attach.
     Texts(Vec<PathBuf>),
+    /// A file to import.
+    Import(PathBuf),
+    /// Where to export what.
+    Export(PathBuf, Export),
+}
+
+/// What is to be exported.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Export {
+    /// These chats, or all.
+    pub chats: Option<Vec<ChatId>>,
+    /// As what.
+    pub format: Format,
+    /// Suggested file name.
+    pub name: String,
 }
 
 /// A dialog that may be open.
@@ -70,6 +91,16 @@ fn ask(wanted: Wanted) -> Option<Picked> {
         Wanted::Model => {
             let dialog = dialog.set_title("Open a model").add_filter("Models", &["gguf", "h1b"]);
             dialog.pick_file().map(Picked::Model)
+        }
+        Wanted::Import => {
+            let dialog = dialog.set_title("Import chats").add_filter("Exported chats", &["json"]);
+            dialog.pick_file().map(Picked::Import)
+        }
+        Wanted::Export(export) => {
+            let dialog =
+                dialog.set_title("Export chats").add_filter(export.format.name(), &[export.format.ending()]);
+            let path = dialog.set_file_name(&export.name).save_file();
+            path.map(|path| Picked::Export(path, export))
         }
         Wanted::Texts => dialog.set_title("Attach text files").pick_files().map(Picked::Texts),
     }

@@ -187,19 +187,19 @@ fn chats_are_found_renamed_and_deleted() {
     window.harness.step();
     window.harness.get_by_label("Search").type_text("BUTTER");
     window.until("only one is listed", |window| {
-        window.shows("Menu of About bread and butter") && !window.shows("Menu of About tea")
+        window.shows("About bread and butter") && !window.shows("Menu of About tea")
     });
     window.harness.state_mut().chat.search.clear();
     window.until("both are listed", |window| window.shows("Menu of About tea"));
 
     window.click("Menu of About tea");
     window.click("Delete");
-    assert!(window.shows_part("This cannot be undone"));
-    window.click("Cancel");
-    assert!(window.shows("Menu of About tea"));
+    window.until("the chat is gone", |window| !window.shows("Menu of About tea"));
+    assert!(window.shows("“About tea” deleted"));
+    window.click("Undo");
+    window.until("the chat is back", |window| window.shows("Menu of About tea"));
     window.click("Menu of About tea");
     window.click("Delete");
-    window.click("Delete chat");
     window.until("the chat is gone", |window| !window.shows("Menu of About tea"));
     drop(window);
     let mut window = open(folder.path());

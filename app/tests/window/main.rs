@@ -4,6 +4,7 @@ mod accessibility;
 mod branches;
 mod chatting;
 mod composing;
+mod history;
 mod inspector;
 mod layout;
 mod models;

@@ -1,12 +1,16 @@
-//! The sixteen lanes as two AVX2 registers; byte dot products by `vpmaddubsw`, whose 16-bit pairs cannot saturate with
-//! the code ranges that the trait allows.
+//! The sixteen lanes as two registers of 256 bits. Byte dot products are `vpdpbusd` with AVX-VNNI; with AVX2 alone they are
+//! `vpmaddubsw`, whose 16-bit pairs cannot saturate with the code ranges that the trait allows.
 
 #![expect(unsafe_code, reason = "instructions that need detected features")]
 
 use super::simd::Simd;
 use std::arch::x86_64::*;
 
-pub(crate) struct Avx2;
+/// 256-bit registers, with AVX-VNNI or without.
+pub(crate) struct Ymm<const VNNI: bool>;
+
+pub(crate) type Avx2 = Ymm<false>;
+pub(crate) type AvxVnni = Ymm<true>;
 
 type F = [__m256; 2];
 type I = [__m256i; 2];
@@ -24,30 +28,42 @@ macro_rules! methods {
 
 /// Adds the four byte products of each 32-bit lane.
 #[inline(always)]
-unsafe fn dot(sum: __m256i, unsigned: __m256i, signed: __m256i) -> __m256i {
-    // SAFETY: registers only; the caller promises AVX2.
+unsafe fn dot<const VNNI: bool>(sum: __m256i, unsigned: __m256i, signed: __m256i) -> __m256i {
+    // SAFETY: registers only; the caller promises AVX2, and AVX-VNNI where it says so.
     unsafe {
+        if VNNI {
+            return _mm256_dpbusd_avx_epi32(sum, unsigned, signed);
+        }
         let pairs = _mm256_maddubs_epi16(unsigned, signed);
         _mm256_add_epi32(sum, _mm256_madd_epi16(pairs, _mm256_set1_epi16(1)))
     }
 }
 
-/// `|w|` times `x` with the sign of `w`: 128 * 127 * 2 still fits 16 bits.
+/// Codes as they are with AVX-VNNI; else `|w|` times `x` with the sign of `w`, where 128 * 127 * 2 still fits 16 bits.
 #[inline(always)]
-unsafe fn dot_signed(sum: __m256i, codes: __m256i, x: __m256i) -> __m256i {
-    // SAFETY: registers only; the caller promises AVX2.
+unsafe fn dot_signed<const VNNI: bool>(sum: __m256i, codes: __m256i, x: __m256i) -> __m256i {
+    // SAFETY: as in `dot`.
     unsafe {
+        if VNNI {
+            return dot::<VNNI>(sum, codes, x);
+        }
         let w = _mm256_xor_si256(codes, _mm256_set1_epi8(-128));
-        dot(sum, _mm256_abs_epi8(w), _mm256_sign_epi8(x, w))
+        dot::<VNNI>(sum, _mm256_abs_epi8(w), _mm256_sign_epi8(x, w))
     }
 }
 
-/// Sixteen columns of eight rows: four planes of 16-bit pairs (at most 4 * 508) before one widening.
+/// Sixteen columns of eight rows; without AVX-VNNI four planes of 16-bit pairs (at most 4 * 508) before one widening.
 #[inline(always)]
-unsafe fn trits(sum: __m256i, codes: __m256i, x: [__m256i; 4]) -> __m256i {
-    // SAFETY: registers only; the caller promises AVX2.
+unsafe fn trits<const VNNI: bool>(sum: __m256i, codes: __m256i, x: [__m256i; 4]) -> __m256i {
+    // SAFETY: as in `dot`.
     unsafe {
         let mask = _mm256_set1_epi8(3);
+        if VNNI {
+            let sum = dot::<VNNI>(sum, _mm256_and_si256(codes, mask), x[0]);
+            let sum = dot::<VNNI>(sum, _mm256_and_si256(_mm256_srli_epi16::<2>(codes), mask), x[1]);
+            let sum = dot::<VNNI>(sum, _mm256_and_si256(_mm256_srli_epi16::<4>(codes), mask), x[2]);
+            return dot::<VNNI>(sum, _mm256_and_si256(_mm256_srli_epi16::<6>(codes), mask), x[3]);
+        }
         let p0 = _mm256_maddubs_epi16(_mm256_and_si256(codes, mask), x[0]);
         let p1 = _mm256_maddubs_epi16(_mm256_and_si256(_mm256_srli_epi16::<2>(codes), mask), x[1]);
         let p2 = _mm256_maddubs_epi16(_mm256_and_si256(_mm256_srli_epi16::<4>(codes), mask), x[2]);
@@ -79,14 +95,14 @@ unsafe fn widen(codes: __m256i, offset: i16) -> (__m256i, __m256i) {
     }
 }
 
-impl Simd for Avx2 {
+impl<const VNNI: bool> Simd for Ymm<VNNI> {
     type F = F;
     type I = I;
     type B = I;
     type Trits = I;
 
     const WIDE: bool = false;
-    const SIGNED_BIAS: i32 = 0;
+    const SIGNED_BIAS: i32 = if VNNI { 128 } else { 0 };
 
     #[inline(always)]
     unsafe fn high_nibble_sum(sum: I) -> I {
@@ -141,11 +157,9 @@ impl Simd for Avx2 {
 
         fn isplat(x: i32) -> I { [_mm256_set1_epi32(x); 2] }
         fn iadd(a: I, b: I) -> I { [_mm256_add_epi32(a[0], b[0]), _mm256_add_epi32(a[1], b[1])] }
+        fn isub(a: I, b: I) -> I { [_mm256_sub_epi32(a[0], b[0]), _mm256_sub_epi32(a[1], b[1])] }
+        fn isar2(x: I) -> I { [_mm256_srai_epi32::<2>(x[0]), _mm256_srai_epi32::<2>(x[1])] }
         fn iload(from: *const i32) -> I { [_mm256_loadu_si256(from.cast()), _mm256_loadu_si256(from.add(8).cast())] }
-        fn istore(to: *mut i32, x: I) -> () {{
-            _mm256_storeu_si256(to.cast(), x[0]);
-            _mm256_storeu_si256(to.add(8).cast(), x[1]);
-        }}
         fn itof(x: I) -> F { [_mm256_cvtepi32_ps(x[0]), _mm256_cvtepi32_ps(x[1])] }
         fn round(x: F) -> I {{
             const NEAREST: i32 = _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC;
@@ -233,16 +247,16 @@ impl Simd for Avx2 {
             packed.map(|packed| _mm256_and_si256(_mm256_srli_epi16::<4>(packed), mask))
         }}
 
-        fn dot4(sum: I, codes: I, x: I) -> I { [dot(sum[0], codes[0], x[0]), dot(sum[1], codes[1], x[1])] }
+        fn dot4(sum: I, codes: I, x: I) -> I { [dot::<VNNI>(sum[0], codes[0], x[0]), dot::<VNNI>(sum[1], codes[1], x[1])] }
         fn dot4_signed(sum: I, codes: I, x: I) -> I {
-            [dot_signed(sum[0], codes[0], x[0]), dot_signed(sum[1], codes[1], x[1])]
+            [dot_signed::<VNNI>(sum[0], codes[0], x[0]), dot_signed::<VNNI>(sum[1], codes[1], x[1])]
         }
 
         fn trits_zero() -> I { [_mm256_setzero_si256(); 2] }
         fn trits(sum: I, codes: I, x: [I; 4]) -> I {{
             let low = [x[0][0], x[1][0], x[2][0], x[3][0]];
             let high = [x[0][1], x[1][1], x[2][1], x[3][1]];
-            [trits(sum[0], codes[0], low), trits(sum[1], codes[1], high)]
+            [trits::<VNNI>(sum[0], codes[0], low), trits::<VNNI>(sum[1], codes[1], high)]
         }}
         fn prefetch(at: *const u8) -> () { _mm_prefetch::<_MM_HINT_T0>(at.cast()) }
     }

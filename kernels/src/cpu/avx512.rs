@@ -2,7 +2,7 @@
 
 #![expect(unsafe_code, reason = "instructions that need detected features")]
 
-use super::simd::Simd;
+use super::simd::{Simd, Words};
 use std::arch::x86_64::*;
 
 pub(crate) struct Avx512;
@@ -66,8 +66,9 @@ impl Simd for Avx512 {
 
         fn isplat(x: i32) -> __m512i { _mm512_set1_epi32(x) }
         fn iadd(a: __m512i, b: __m512i) -> __m512i { _mm512_add_epi32(a, b) }
+        fn isub(a: __m512i, b: __m512i) -> __m512i { _mm512_sub_epi32(a, b) }
+        fn isar2(x: __m512i) -> __m512i { _mm512_srai_epi32::<2>(x) }
         fn iload(from: *const i32) -> __m512i { _mm512_loadu_si512(from.cast()) }
-        fn istore(to: *mut i32, x: __m512i) -> () { _mm512_storeu_si512(to.cast(), x) }
         fn itof(x: __m512i) -> __m512 { _mm512_cvtepi32_ps(x) }
         fn round(x: __m512) -> __m512i {
             _mm512_cvt_roundps_epi32::<{ _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC }>(x)
@@ -129,5 +130,30 @@ impl Simd for Avx512 {
         }
 
         fn prefetch(at: *const u8) -> () { _mm_prefetch::<_MM_HINT_T0>(at.cast()) }
+    }
+}
+
+/// With VBMI2, which the kernels that use it ask for.
+impl Words for Avx512 {
+    type W = __m512i;
+
+    methods! {
+        fn prefetch_far(at: *const u8) -> () { _mm_prefetch::<_MM_HINT_T1>(at.cast()) }
+        fn wzero() -> __m512i { _mm512_setzero_si512() }
+        fn wload(from: *const u8) -> __m512i { _mm512_loadu_si512(from.cast()) }
+        fn wstore(to: *mut u8, x: __m512i) -> () { _mm512_storeu_si512(to.cast(), x) }
+        fn wadd(a: __m512i, b: __m512i) -> __m512i { _mm512_add_epi16(a, b) }
+        fn wpick(table: __m512i, index: __m512i) -> __m512i { _mm512_permutexvar_epi16(index, table) }
+        fn wshr5(x: __m512i) -> __m512i { _mm512_srli_epi16::<5>(x) }
+        fn wcarry(into: __m512i, from: __m512i) -> __m512i { _mm512_shldi_epi16::<1>(into, from) }
+        fn wsplit(x: __m512i) -> [__m512i; 2] {
+            [_mm512_srai_epi32::<16>(_mm512_slli_epi32::<16>(x)), _mm512_srai_epi32::<16>(x)]
+        }
+        fn wjoin(low: __m512i, high: __m512i) -> __m512i { _mm512_packs_epi32(low, high) }
+        fn bpick(table: [__m512i; 2], index: __m512i) -> __m512i {
+            _mm512_permutex2var_epi32(table[0], index, table[1])
+        }
+        fn dshr(x: __m512i, n: u32) -> __m512i { _mm512_srl_epi32(x, _mm_cvtsi32_si128(n.cast_signed())) }
+        fn dshl(x: __m512i, n: u32) -> __m512i { _mm512_sll_epi32(x, _mm_cvtsi32_si128(n.cast_signed())) }
     }
 }

@@ -1,4 +1,4 @@
-//! Inner loops for CPUs, each written once over [`simd::Simd`] (sixteen lanes) and compiled for AVX-512 VNNI, AVX2 and plain
+//! Inner loops for CPUs, each written once over [`simd::Simd`] (sixteen lanes) and compiled for AVX-512 VNNI, AVX-VNNI, AVX2 and plain
 //! Rust. Entry points are safe: they take an [`Isa`], which exists only for instruction sets this machine has, and check
 //! every slice before the loops run.
 //!
@@ -46,6 +46,9 @@ enum Kind {
     Amx,
     #[cfg(target_arch = "x86_64")]
     Avx512,
+    /// Everything of `Avx2`, and byte dot products.
+    #[cfg(target_arch = "x86_64")]
+    AvxVnni,
     #[cfg(target_arch = "x86_64")]
     Avx2,
     Portable,
@@ -54,7 +57,7 @@ enum Kind {
 impl Isa {
     /// The fastest instruction set of this machine.
     pub fn detect() -> Self {
-        Self::amx().or_else(Self::avx512).or_else(Self::avx2).unwrap_or(Self::portable())
+        Self::available().next().unwrap_or(Self::portable())
     }
 
     /// AVX-512 with VNNI, and AMX int8 where the system lets this process use it.
@@ -92,6 +95,15 @@ impl Isa {
         None
     }
 
+    /// AVX2 as below, with AVX-VNNI.
+    pub fn avx_vnni() -> Option<Self> {
+        #[cfg(target_arch = "x86_64")]
+        if Self::avx2().is_some() && is_x86_feature_detected!("avxvnni") {
+            return Some(Self(Kind::AvxVnni));
+        }
+        None
+    }
+
     /// AVX2 with FMA and F16C.
     pub fn avx2() -> Option<Self> {
         #[cfg(target_arch = "x86_64")]
@@ -104,6 +116,29 @@ impl Isa {
         None
     }
 
+    /// Whether ternary weights in five-bit codes are fast: AVX-512 as above, with VBMI2.
+    pub fn has_lookups(self) -> bool {
+        #[cfg(target_arch = "x86_64")]
+        if matches!(self.0, Kind::Amx | Kind::Avx512) {
+            return is_x86_feature_detected!("avx512vbmi2");
+        }
+        false
+    }
+
+    /// Far-apart streams of weights that a thread should read at the same time: one Sapphire Rapids core reads four 1.5 times as
+    /// fast as one, while a Zen 4 core reads one or two best (33 GB/s; four and the stores between them 24).
+    pub fn streams() -> usize {
+        // Asked once: the instruction leaves a virtual machine, which takes as long as a product.
+        static STREAMS: std::sync::OnceLock<usize> = std::sync::OnceLock::new();
+        *STREAMS.get_or_init(|| {
+            #[cfg(target_arch = "x86_64")]
+            if std::arch::x86_64::__cpuid(0).ebx == u32::from_le_bytes(*b"Genu") {
+                return MAX_GROUPS;
+            }
+            2
+        })
+    }
+
     /// Plain Rust, on every machine.
     pub fn portable() -> Self {
         Self(Kind::Portable)
@@ -111,16 +146,20 @@ impl Isa {
 
     /// Everything this machine can run, fastest first.
     pub fn available() -> impl Iterator<Item = Self> {
-        [Self::amx(), Self::avx512(), Self::avx2(), Some(Self::portable())].into_iter().flatten()
+        [Self::amx(), Self::avx512(), Self::avx_vnni(), Self::avx2(), Some(Self::portable())]
+            .into_iter()
+            .flatten()
     }
 
-    /// `avx512-amx`, `avx512-vnni`, `avx2` or `portable`.
+    /// `avx512-amx`, `avx512-vnni`, `avx-vnni`, `avx2` or `portable`.
     pub fn name(self) -> &'static str {
         match self.0 {
             #[cfg(target_arch = "x86_64")]
             Kind::Amx => "avx512-amx",
             #[cfg(target_arch = "x86_64")]
             Kind::Avx512 => "avx512-vnni",
+            #[cfg(target_arch = "x86_64")]
+            Kind::AvxVnni => "avx-vnni",
             #[cfg(target_arch = "x86_64")]
             Kind::Avx2 => "avx2",
             Kind::Portable => "portable",
@@ -143,11 +182,20 @@ macro_rules! dispatch {
             // SAFETY: the caller promises the features and checked arguments.
             unsafe { $kernel::<$crate::cpu::avx2::Avx2>(arg) }
         }
+        #[cfg(target_arch = "x86_64")]
+        #[target_feature(enable = "avx2,fma,f16c,avxvnni")]
+        unsafe fn avx_vnni(arg: $ty) {
+            // SAFETY: the caller promises the features and checked arguments.
+            unsafe { $kernel::<$crate::cpu::avx2::AvxVnni>(arg) }
+        }
         let arg = $arg;
         match $isa.0 {
             #[cfg(target_arch = "x86_64")]
             // SAFETY: an `Isa` of this kind is only made after detecting these features; the arguments were checked above.
             $crate::cpu::Kind::Amx | $crate::cpu::Kind::Avx512 => unsafe { avx512(arg) },
+            #[cfg(target_arch = "x86_64")]
+            // SAFETY: as above.
+            $crate::cpu::Kind::AvxVnni => unsafe { avx_vnni(arg) },
             #[cfg(target_arch = "x86_64")]
             // SAFETY: as above.
             $crate::cpu::Kind::Avx2 => unsafe { avx2(arg) },

@@ -6,7 +6,7 @@
     reason = "tiles are small arrays indexed in lockstep, unrolled by the compiler"
 )]
 
-use super::simd::Simd;
+use super::simd::{Simd, Words};
 use half::{bf16, f16};
 
 pub(crate) struct Portable;
@@ -129,14 +129,17 @@ impl Simd for Portable {
         std::array::from_fn(|i| a[i].wrapping_add(b[i]))
     }
     #[inline(always)]
+    unsafe fn isub(a: I, b: I) -> I {
+        std::array::from_fn(|i| a[i].wrapping_sub(b[i]))
+    }
+    #[inline(always)]
+    unsafe fn isar2(x: I) -> I {
+        x.map(|x| x >> 2)
+    }
+    #[inline(always)]
     unsafe fn iload(from: *const i32) -> I {
         // SAFETY: the caller promises 16 readable integers.
         unsafe { from.cast::<I>().read_unaligned() }
-    }
-    #[inline(always)]
-    unsafe fn istore(to: *mut i32, x: I) {
-        // SAFETY: the caller promises 16 writable integers.
-        unsafe { to.cast::<I>().write_unaligned(x) }
     }
     #[inline(always)]
     unsafe fn itof(x: I) -> F {
@@ -286,4 +289,73 @@ impl Simd for Portable {
 
     #[inline(always)]
     unsafe fn prefetch(_at: *const u8) {}
+}
+
+/// The 32-bit lanes of 64 bytes.
+fn lanes(x: B) -> [u32; 16] {
+    std::array::from_fn(|i| u32::from_le_bytes([x[4 * i], x[4 * i + 1], x[4 * i + 2], x[4 * i + 3]]))
+}
+
+fn bytes_of(lanes: [u32; 16]) -> B {
+    std::array::from_fn(|i| lanes[i / 4].to_le_bytes()[i % 4])
+}
+
+impl Words for Portable {
+    type W = [u16; 32];
+
+    #[inline(always)]
+    unsafe fn prefetch_far(_at: *const u8) {}
+    #[inline(always)]
+    unsafe fn wzero() -> Self::W {
+        [0; 32]
+    }
+    #[inline(always)]
+    unsafe fn wload(from: *const u8) -> Self::W {
+        // SAFETY: the caller promises 64 readable bytes.
+        let b = unsafe { bytes::<64>(from) };
+        std::array::from_fn(|i| u16::from_le_bytes([b[2 * i], b[2 * i + 1]]))
+    }
+    #[inline(always)]
+    unsafe fn wstore(to: *mut u8, x: Self::W) {
+        let b: B = std::array::from_fn(|i| x[i / 2].to_le_bytes()[i % 2]);
+        // SAFETY: the caller promises 64 writable bytes.
+        unsafe { to.cast::<B>().write_unaligned(b) }
+    }
+    #[inline(always)]
+    unsafe fn wadd(a: Self::W, b: Self::W) -> Self::W {
+        std::array::from_fn(|i| a[i].wrapping_add(b[i]))
+    }
+    #[inline(always)]
+    unsafe fn wpick(table: Self::W, index: Self::W) -> Self::W {
+        index.map(|i| table[usize::from(i & 31)])
+    }
+    #[inline(always)]
+    unsafe fn wshr5(x: Self::W) -> Self::W {
+        x.map(|x| x >> 5)
+    }
+    #[inline(always)]
+    unsafe fn wcarry(into: Self::W, from: Self::W) -> Self::W {
+        std::array::from_fn(|i| into[i] << 1 | from[i] >> 15)
+    }
+    #[inline(always)]
+    unsafe fn wsplit(x: Self::W) -> [I; 2] {
+        [0, 1].map(|h| std::array::from_fn(|r| i32::from(x[2 * r + h].cast_signed())))
+    }
+    #[inline(always)]
+    unsafe fn wjoin(low: I, high: I) -> Self::W {
+        std::array::from_fn(|i| (if i % 8 < 4 { low } else { high })[i / 8 * 4 + i % 4] as u16)
+    }
+    #[inline(always)]
+    unsafe fn bpick(table: [B; 2], index: B) -> B {
+        let table = table.map(lanes);
+        bytes_of(lanes(index).map(|i| table[(i >> 4 & 1) as usize][(i & 15) as usize]))
+    }
+    #[inline(always)]
+    unsafe fn dshr(x: B, n: u32) -> B {
+        bytes_of(lanes(x).map(|x| x >> n))
+    }
+    #[inline(always)]
+    unsafe fn dshl(x: B, n: u32) -> B {
+        bytes_of(lanes(x).map(|x| x << n))
+    }
 }

@@ -50,10 +50,11 @@ pub(crate) trait Simd {
 
     unsafe fn isplat(x: i32) -> Self::I;
     unsafe fn iadd(a: Self::I, b: Self::I) -> Self::I;
+    unsafe fn isub(a: Self::I, b: Self::I) -> Self::I;
+    /// Arithmetic shift right by two.
+    unsafe fn isar2(x: Self::I) -> Self::I;
     /// 16 i32.
     unsafe fn iload(from: *const i32) -> Self::I;
-    /// 16 i32.
-    unsafe fn istore(to: *mut i32, x: Self::I);
     unsafe fn itof(x: Self::I) -> Self::F;
     /// Nearest integer, ties to even; unspecified outside i32.
     unsafe fn round(x: Self::F) -> Self::I;
@@ -112,6 +113,40 @@ pub(crate) trait Simd {
 
     /// Asks for the cache line at `at`, which need not be readable.
     unsafe fn prefetch(at: *const u8);
+}
+
+/// Thirty-two words of 16 bits: what tables of partial sums need. Word `2 r + h` belongs to row `r` of group `h` of a pair.
+pub(crate) trait Words: Simd {
+    /// 32 words.
+    type W: Copy;
+
+    /// As [`Simd::prefetch`], into the second-level cache.
+    unsafe fn prefetch_far(at: *const u8);
+
+    unsafe fn wzero() -> Self::W;
+    /// 64 bytes.
+    unsafe fn wload(from: *const u8) -> Self::W;
+    /// 64 bytes.
+    unsafe fn wstore(to: *mut u8, x: Self::W);
+    /// Each sum fits 16 bits.
+    unsafe fn wadd(a: Self::W, b: Self::W) -> Self::W;
+    /// Word `index & 31` of the table, for each index.
+    unsafe fn wpick(table: Self::W, index: Self::W) -> Self::W;
+    /// Logical shift by five.
+    unsafe fn wshr5(x: Self::W) -> Self::W;
+    /// `into << 1` with the top bit of `from` below.
+    unsafe fn wcarry(into: Self::W, from: Self::W) -> Self::W;
+    /// Even words, then odd words, with their signs.
+    unsafe fn wsplit(x: Self::W) -> [Self::I; 2];
+    /// Words `8 l + i` from lane `4 l + i` of the first, words `8 l + 4 + i` from lane `4 l + i` of the second (l, i below 4).
+    unsafe fn wjoin(low: Self::I, high: Self::I) -> Self::W;
+
+    /// 32-bit lanes `index & 31` of a table of 32.
+    unsafe fn bpick(table: [Self::B; 2], index: Self::B) -> Self::B;
+    /// Logical shift of 32-bit lanes.
+    unsafe fn dshr(x: Self::B, n: u32) -> Self::B;
+    /// Shift of 32-bit lanes.
+    unsafe fn dshl(x: Self::B, n: u32) -> Self::B;
 }
 
 /// Sum of the lanes in a fixed order.

@@ -21,7 +21,7 @@ use eframe::egui::{
     pos2, vec2,
 };
 
-use crate::chat::{ChatCommand, Controller};
+use crate::chat::{ChatCommand, Controller, ListCommand};
 use crate::shell::region::region;
 use crate::shell::{self, Command, Metrics, Region, Regions, action};
 use crate::store::ChatId;
@@ -32,7 +32,7 @@ use transcript::Transcript;
 
 pub use composer::message_id;
 pub use editor::Editing;
-pub use list::search_id;
+pub use list::{ListState, search_id};
 
 /// What the page remembers between passes.
 #[derive(Default)]
@@ -41,6 +41,8 @@ pub struct ChatPane {
     pub draft: String,
     /// Text in the search field.
     pub search: String,
+    /// The list of chats.
+    pub list: ListState,
     /// Whether the list is shown where it is a sheet.
     pub list_open: bool,
     held: composer::Held,
@@ -73,7 +75,7 @@ impl ChatPane {
         ui.painter().rect_filled(regions.header.union(regions.content), 0, tokens.bg_base);
         if let Some(rect) = regions.list {
             region(ui, Region::List, rect);
-            list::show(ui, rect, controller, &mut self.search, commands);
+            list::show(ui, rect, controller, &mut self.search, &mut self.list, commands);
         }
         self.inspector_shown = self.inspector_open.unwrap_or(metrics.is_wide);
         self.inspector_is_sheet = metrics.list_is_sheet;
@@ -220,14 +222,17 @@ impl ChatPane {
         let before = commands.len();
         let left = ui::sheet(ui, "Chats", page, metrics.list, |ui, panel| {
             region(ui, Region::List, panel);
-            list::show(ui, panel, controller, &mut self.search, commands);
+            list::show(ui, panel, controller, &mut self.search, &mut self.list, commands);
         });
-        let chosen = commands[before..]
-            .iter()
-            .any(|command| matches!(command, Command::OpenChat(_) | Command::NewChat));
+        let chosen = commands[before..].iter().any(is_choice);
         let close = left || chosen;
         self.list_open &= !close;
     }
+}
+
+/// Whether a command of the list shows a chat, so that the sheet over it has to go.
+fn is_choice(command: &Command) -> bool {
+    matches!(command, Command::OpenChat(_) | Command::NewChat | Command::InList(ListCommand::OpenAt(..)))
 }
 
 fn header(
@@ -259,7 +264,7 @@ fn header(
                     commands.push(Command::AskRename(chat));
                 }
                 if ui.add(MenuItem::new(icons::TRASH, "Delete").danger()).clicked() {
-                    commands.push(Command::AskDelete(chat));
+                    commands.push(Command::InList(ListCommand::Delete(vec![chat])));
                 }
             });
         }

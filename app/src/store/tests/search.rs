@@ -43,6 +43,10 @@ fn a_chat_is_found_by_what_is_said_in_it_at_the_newest_message() {
     {
         assert_eq!(super::search(&store, text, 10).0.len(), found, "{text}");
     }
+    let (asian, messages) = add(&store, "Asia", &["信濃川は日本一長い川です。"]);
+    let (hits, _) = super::search(&store, "日本", 10);
+    assert_eq!((hits[0].chat.id, hits[0].message), (asian, Some(messages[0])));
+    assert_eq!(marked(&hits[0]), "信濃川は[日本]一長い川です。");
     for nothing in ["", "   ", "\"", "* - ^", "NEAR(", "a:b c", "\u{0}", "zebra"] {
         assert_eq!(super::search(&store, nothing, 10).0, [], "{nothing:?}");
     }

@@ -58,6 +58,18 @@ fn restoring_a_message_leaves_what_was_deleted_below_it_before_deleted() {
 }
 
 #[test]
+fn what_is_gone_for_good_is_said_when_it_should_come_back() {
+    let folder = Folder::new();
+    let store = Store::open(&folder.db(), waker()).unwrap();
+    store.write(Write::RestoreChat(ChatId::fresh())).unwrap();
+    let problem = wait_for(&store, |event| match event {
+        Event::Refused(problem) => Some(problem),
+        _ => None,
+    });
+    assert!(problem.contains("too long ago"), "{problem}");
+}
+
+#[test]
 fn a_message_below_a_deleted_one_is_refused_aloud_instead_of_lost_later() {
     let folder = Folder::new();
     let store = Store::open(&folder.db(), waker()).unwrap();

@@ -14,6 +14,7 @@ mod project;
 mod rotary;
 mod rounded;
 mod screen;
+mod tables;
 mod threads;
 mod weights;
 
@@ -80,6 +81,7 @@ impl CpuLane {
         let (name, notice) = match isa.name() {
             "avx512-amx" => ("cpu-avx512-amx", None),
             "avx512-vnni" => ("cpu-avx512-vnni", Isa::amx_refused().then(|| AMX_REFUSED_NOTICE.to_owned())),
+            "avx-vnni" => ("cpu-avx-vnni", None),
             "avx2" => ("cpu-avx2", None),
             _ => ("cpu-portable", Some(PORTABLE_NOTICE.to_owned())),
         };
@@ -185,7 +187,7 @@ impl Lane for CpuLane {
     }
 
     fn upload(&mut self, tensor: &TensorView<'_>) -> Result<WeightId, LaneError> {
-        Ok(WeightId(self.weights.insert(Weight::new(tensor, &self.pool, &mut self.slabs)?)))
+        Ok(WeightId(self.weights.insert(Weight::new(tensor, self.isa, &self.pool, &mut self.slabs)?)))
     }
 
     fn weight_bytes(&self, weight: WeightId) -> usize {
@@ -193,7 +195,7 @@ impl Lane for CpuLane {
     }
 
     fn add_screen(&mut self, weight: WeightId) -> Result<usize, LaneError> {
-        let made = Screen::new(self.weights.get(weight.0), &self.pool, &mut self.slabs)?;
+        let made = Screen::new(self.weights.get(weight.0), self.isa, &self.pool, &mut self.slabs)?;
         let Some((screen, coarse)) = made else { return Ok(0) };
         let bytes = coarse.bytes() + screen.bytes();
         let coarse = WeightId(self.weights.insert(coarse));

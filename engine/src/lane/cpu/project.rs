@@ -1,18 +1,20 @@
 //! Matrix products: which rounding of the input each matrix needs, how output rows are shared among threads, and how sums become
 //! f32 outputs. A unit of work is four groups of sixteen output rows: for one token they lie far apart, so that a thread reads
-//! four streams; for one token and the Q formats it is one or two groups. From [`PANEL_TOKENS`] on a unit is the neighbours that share a panel
-//! of expanded weights.
+//! four streams; for one token and the Q formats it is one or two groups. Ternary rows come in bundles, see [`few`]. From
+//! [`PANEL_TOKENS`] on a unit is the neighbours that share a panel of expanded weights.
 
 #![expect(unsafe_code, reason = "threads write disjoint columns of the outputs")]
 
+mod few;
 mod panels;
 
 use onebit_kernels::cpu::panel;
-use onebit_kernels::cpu::ternary::BLOCK_COLS;
-use onebit_kernels::cpu::{GROUP_ROWS, Isa, MAX_GROUPS, blocks, dense, ternary};
+use onebit_kernels::cpu::ternary::{BLOCK_COLS, Packing};
+use onebit_kernels::cpu::{GROUP_ROWS, Isa, MAX_GROUPS, blocks, dense};
 
 use super::rounded::{Rounded, Rounding};
 use super::screen::Activations;
+use super::tables::Tables;
 use super::threads::{Disjoint, Pool};
 use super::weights::{Blocks, Dense, Layout, Scales, Ternary, Weight};
 use crate::lane::Activation;
@@ -46,6 +48,8 @@ pub(super) struct Inputs {
     row_by_64: Rounded,
     by_64: Rounded,
     by_32: Rounded,
+    /// Of the rounded input, for each combination of packing and rounding that was needed.
+    tables: Vec<(Packing, Rounding, Tables)>,
     /// Of each thread.
     panels: Vec<panel::Memory>,
 }
@@ -57,6 +61,7 @@ impl Inputs {
             row_by_64: Rounded::new(Rounding::RowBy64),
             by_64: Rounded::new(Rounding::By64),
             by_32: Rounded::new(Rounding::By32),
+            tables: Vec::new(),
             panels: Vec::new(),
         }
     }
@@ -107,6 +112,7 @@ fn ternary_rounding(weights: &Ternary, activation: Activation) -> Rounding {
 /// Everything the threads share.
 struct Product<'a> {
     isa: Isa,
+    threads: usize,
     /// `[tokens, cols]`.
     x: &'a [f32],
     tokens: usize,
@@ -134,10 +140,13 @@ pub(super) fn multiply(
                 .fill(isa, pool, tokens, cols, tokens >= PANEL_TOKENS, |r| &x[r * cols..(r + 1) * cols]);
         }
     }
+    if tokens < PANEL_TOKENS {
+        few::fill_tables(isa, pool, inputs, tokens, activation, matrices);
+    }
     let mut panels = std::mem::take(&mut inputs.panels);
     panels.resize_with(pool.threads(), panel::Memory::default);
     let memories = Disjoint::new(&mut panels);
-    let product = Product { isa, x, tokens, cols, activation, inputs };
+    let product = Product { isa, threads: pool.threads(), x, tokens, cols, activation, inputs };
     let units: usize = matrices.iter().flatten().map(|matrix| product.units(matrix.weight)).sum();
     let bytes: usize = matrices.iter().flatten().map(|matrix| matrix.weight.bytes()).sum();
     let grain = (GRAIN_BYTES * units).checked_div(bytes * tokens).unwrap_or(1).max(1);
@@ -176,7 +185,15 @@ pub(super) fn multiply_groups(
     out: &mut [f32],
 ) {
     assert!(rounding(weight, Activation::Float).is_none(), "{}: only matrices of floats", weight.name);
-    let product = Product { isa, x, tokens: 1, cols: weight.cols, activation: Activation::Float, inputs };
+    let product = Product {
+        isa,
+        threads: pool.threads(),
+        x,
+        tokens: 1,
+        cols: weight.cols,
+        activation: Activation::Float,
+        inputs,
+    };
     let matrix = Matrix { weight, out: Disjoint::new(out), scale: 1.0, accumulate: false };
     pool.run(groups.len().div_ceil(MAX_GROUPS), 1, |_, range| {
         for groups in groups.chunks(MAX_GROUPS).skip(range.start).take(range.len()) {
@@ -198,7 +215,13 @@ impl Product<'_> {
     }
 
     fn units(&self, weight: &Weight) -> usize {
-        weight.groups().div_ceil(self.unit_groups(weight))
+        match &weight.layout {
+            Layout::Ternary(weights) if !self.uses_panels(weight) => {
+                let bundles = few::bundles(weight, weights);
+                bundles.div_ceil(few::streams(bundles, weights.matrix().packing, self.threads))
+            }
+            _ => weight.groups().div_ceil(self.unit_groups(weight)),
+        }
     }
 
     /// Groups of a unit: those of a panel; for one token of a Q format, whose groups are read best one after the other, as few as
@@ -213,6 +236,9 @@ impl Product<'_> {
     }
 
     fn unit(&self, matrix: &Matrix<'_>, unit: usize) {
+        if let Layout::Ternary(weights) = &matrix.weight.layout {
+            return self.ternary_unit(matrix, weights, unit);
+        }
         let (groups, units) = (matrix.weight.groups(), self.units(matrix.weight));
         let mut chosen = [0; MAX_GROUPS];
         let mut n = 0;
@@ -239,101 +265,11 @@ impl Product<'_> {
     /// `tokens` rows from `token` on, `SUMS` at least their number times the rows of a unit.
     fn chunk<const SUMS: usize>(&self, matrix: &Matrix<'_>, groups: &[usize], token: usize, tokens: usize) {
         match &matrix.weight.layout {
-            Layout::Ternary(weights) if self.activation == Activation::Int8PerRow => match &weights.scales {
-                Scales::Rows(scales) => {
-                    self.exact(matrix, weights, scales, groups, token, tokens, &mut [0i32; SUMS]);
-                }
-                Scales::Blocks(_) => {
-                    self.by_64(matrix, weights, Rounding::RowBy64, groups, token, tokens, &mut [0.0; SUMS]);
-                }
-            },
-            Layout::Ternary(weights) => {
-                self.by_64(matrix, weights, Rounding::By64, groups, token, tokens, &mut [0.0; SUMS]);
-            }
+            Layout::Ternary(_) => unreachable!("ternary weights have units of their own"),
             Layout::Blocks(weights) => self.by_32(matrix, weights, groups, token, tokens, &mut [0.0; SUMS]),
             Layout::Dense(weights) => self.dense(matrix, weights, groups, token, tokens, &mut [0.0; SUMS]),
             Layout::Vector(values) => self.vector(matrix, values, token, tokens),
         }
-    }
-
-    /// W1.58A8: exact integer sums, then `lane::activation::ternary_output`.
-    #[expect(clippy::too_many_arguments, reason = "a tile and where it belongs")]
-    fn exact(
-        &self,
-        matrix: &Matrix<'_>,
-        weights: &Ternary,
-        scales: &[f32],
-        groups: &[usize],
-        token: usize,
-        tokens: usize,
-        sums: &mut [i32],
-    ) {
-        let x = self.inputs.get(Rounding::Row);
-        ternary::dots(
-            self.isa,
-            &mut ternary::Dots {
-                matrix: weights.matrix(),
-                groups,
-                x: &x.q[token * x.stride..(token + tokens) * x.stride],
-                stride: x.stride,
-                tokens,
-                out: sums,
-            },
-        );
-        for (n, sums) in sums.chunks(groups.len() * GROUP_ROWS).take(tokens).enumerate() {
-            let (x_sum, act_scale) = (x.sums[token + n], x.scales[token + n]);
-            for (&group, sums) in groups.iter().zip(sums.as_chunks::<GROUP_ROWS>().0) {
-                let mut y = [0.0; GROUP_ROWS];
-                for ((y, &sum), &scale) in y.iter_mut().zip(sums).zip(&scales[group * GROUP_ROWS..]) {
-                    *y = (sum - x_sum) as f32 * (act_scale * scale);
-                }
-                self.store(matrix, token + n, group, &y);
-            }
-        }
-    }
-
-    /// Ternary weights against scales per 64 columns.
-    #[expect(clippy::too_many_arguments, reason = "a tile and where it belongs")]
-    fn by_64(
-        &self,
-        matrix: &Matrix<'_>,
-        weights: &Ternary,
-        rounding: Rounding,
-        groups: &[usize],
-        token: usize,
-        tokens: usize,
-        sums: &mut [f32],
-    ) {
-        let x = self.inputs.get(rounding);
-        let (n, end) = (x.scales_per_row, token + tokens);
-        let (block_scales, row_scales) = match &weights.scales {
-            Scales::Rows(scales) => (&[][..], &scales[..]),
-            Scales::Blocks(scales) => (&scales[..], &[][..]),
-        };
-        ternary::block_dots(
-            self.isa,
-            &mut ternary::BlockDots {
-                matrix: weights.matrix(),
-                scales: block_scales,
-                groups,
-                x: &x.q[token * x.stride..end * x.stride],
-                stride: x.stride,
-                x_scales: &x.scales[token * n..end * n],
-                x_sums: &x.sums[token * n..end * n],
-                tokens,
-                out: sums,
-            },
-        );
-        if !row_scales.is_empty() {
-            for sums in sums.chunks_mut(groups.len() * GROUP_ROWS).take(tokens) {
-                for (&group, sums) in groups.iter().zip(sums.as_chunks_mut::<GROUP_ROWS>().0) {
-                    for (sum, scale) in sums.iter_mut().zip(&row_scales[group * GROUP_ROWS..]) {
-                        *sum *= scale;
-                    }
-                }
-            }
-        }
-        self.store_all(matrix, groups, token, tokens, sums);
     }
 
     fn by_32(

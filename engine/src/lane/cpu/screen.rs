@@ -14,7 +14,7 @@
 use std::sync::{Mutex, PoisonError};
 
 use half::f16;
-use onebit_kernels::cpu::GROUP_ROWS;
+use onebit_kernels::cpu::{GROUP_ROWS, Isa};
 
 use super::bytes::Slabs;
 use super::threads::Pool;
@@ -60,6 +60,7 @@ impl Screen {
     /// Out of memory.
     pub(super) fn new(
         head: &Weight,
+        isa: Isa,
         pool: &Pool,
         slabs: &mut Slabs,
     ) -> Result<Option<(Self, Weight)>, LaneError> {
@@ -83,7 +84,7 @@ impl Screen {
             data: &packed,
             scales: &[],
         };
-        let coarse = Weight::new(&view, pool, slabs)?;
+        let coarse = Weight::new(&view, isa, pool, slabs)?;
         Ok(Some((Self { rows: head.rows, error_norms, norms }, coarse)))
     }
 

@@ -35,6 +35,16 @@ pub struct Memory {
 }
 
 impl Memory {
+    /// The first `len` bytes as they were last written.
+    ///
+    /// # Panics
+    /// When so many were never asked for.
+    pub fn written(&self, len: usize) -> &[u8] {
+        assert!(len.div_ceil(LINE_BYTES) <= self.lines.len(), "bytes that were written");
+        // SAFETY: lines are plain bytes without padding, borrowed as long as the result.
+        unsafe { std::slice::from_raw_parts(self.lines.as_ptr().cast::<u8>(), len) }
+    }
+
     /// The first `len` bytes, with unspecified values.
     pub fn bytes(&mut self, len: usize) -> &mut [u8] {
         let lines = len.div_ceil(LINE_BYTES);

@@ -1,61 +1,54 @@
-//! Products with ternary matrices at two bits a weight.
+//! Ternary matrices: how their codes lie ([`Packing`]), products of a few rows of activations, which are bound by reading the
+//! weights, and [`expand`], with which products of many rows begin.
 //!
-//! Layout of a matrix: groups of sixteen rows, a group is `k_blocks` blocks of 64 bytes, a block is sixteen columns:
+//! Instructions in the inner loops of AVX-512 for one token, for each 64 bytes of weights (`objdump -d`; two bits as two streams, the
+//! others as eight, so that table loads count an eighth), and GB/s of one Zen 4 core that reads 33 to 34 (kernels alone, matrices of
+//! 2560 by 2560):
 //!
-//! ```text
-//! byte 4 r + t of a block:  bits 0-1  row r, column t        code = trit + 1, rows and columns of padding hold code 1
-//!                           bits 2-3  row r, column 4 + t
-//!                           bits 4-5  row r, column 8 + t
-//!                           bits 6-7  row r, column 12 + t
-//! ```
+//! | packing | instructions for 64 bytes | weights there | a weight | in cache | from memory |
+//! |---|---|---|---|---|---|
+//! | two bits | 1 load, 4 and, 4 dot products, 2 broadcasts, 1.5 of the loop: 12.5 | 256 | 0.049 | 46 | 30 |
+//! | sparse | 1.4 loads, 1 prefetch, 3.2 permutations, 3.2 additions, 3 shifts, 0.5 of the loop: 12.3 | 409.6 | 0.030 | 41 | 31 |
+//! | triples | the same | 303.4 | 0.041 | 42 | 32 |
 //!
-//! One load of a block feeds four `vpdpbusd` with codes 0..2 as the unsigned side; the caller subtracts the sum of the
-//! activations once a row. Decode reads up to four groups that lie far apart at the same time, because one core reads several
-//! streams much faster than one. Prefill expands a block in registers and uses it for a tile of tokens.
+//! 64 bytes take 7 cycles to arrive from memory, and the loops 4 to 6 of work, so what is missing to the ceiling are the ends
+//! of units, where the sums must be finished before the streams go on.
 
 #![expect(unsafe_code, reason = "raw loads in the inner loops, after every slice was checked")]
 
-mod decode;
 mod expand;
-mod tile;
+mod lookup;
+mod packing;
+mod tables;
+mod two_bits;
+
+#[cfg(test)]
+mod tests;
 
 pub use expand::{EXPAND_COLS, Panel, expand};
+pub use packing::Packing;
+pub use tables::{Scaling, Tables, tables};
 
 use super::simd::Simd;
-use super::{GROUP_ROWS, Isa, MAX_GROUPS, dispatch};
-use decode::decode;
-use tile::{block_tile, tile};
+use super::{GROUP_ROWS, Isa, Outputs, dispatch};
+use packing::SEGMENT_COLS;
 
-/// Columns in a 64-byte block.
+/// Columns in a 64-byte block of two-bit codes.
 pub const BLOCK_COLS: usize = 16;
 /// Bytes of a block.
 pub const BLOCK_BYTES: usize = 64;
-/// Columns that share an activation scale in [`block_dots`].
+/// Columns that share an activation scale in [`scaled`].
 pub const X_SCALE_COLS: usize = 64;
-/// Columns that share a weight scale in [`block_dots`].
+/// Columns that share a weight scale in [`scaled`].
 pub const SCALE_COLS: usize = 256;
-const X_SCALE_BLOCKS: usize = X_SCALE_COLS / BLOCK_COLS;
-
-/// How the codes of a matrix lie.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Packing {
-    /// The layout above.
-    TwoBits,
-}
-
-impl Packing {
-    /// Bytes of a group of sixteen rows of `k_blocks` blocks of sixteen columns.
-    pub fn group_bytes(self, k_blocks: usize) -> usize {
-        match self {
-            Self::TwoBits => k_blocks * BLOCK_BYTES,
-        }
-    }
-}
+/// Columns of the widest matrix. With one sum for a plane of two-bit codes, which counts up to 64 times, a quarter of the columns may add 128 * 127 each: 2^19
+/// columns stay below 2^31.
+pub const MAX_COLS: usize = 1 << 19;
 
 /// Ternary weights as they lie in memory.
 #[derive(Debug, Clone, Copy)]
 pub struct Matrix<'a> {
-    /// All groups, in the order of `packing`.
+    /// All bundles of rows, in the order of `packing`.
     pub codes: &'a [u8],
     /// The order.
     pub packing: Packing,
@@ -64,152 +57,159 @@ pub struct Matrix<'a> {
 }
 
 impl Matrix<'_> {
-    fn check(&self, groups: &[usize]) {
-        assert!(groups.len() <= MAX_GROUPS, "at most {MAX_GROUPS} groups");
-        let bytes = self.packing.group_bytes(self.k_blocks);
-        for &group in groups {
-            assert!(self.codes.len() >= (group + 1) * bytes, "group {group} lies in the matrix");
+    fn check(&self, bundles: &[usize]) {
+        assert!(self.k_blocks * BLOCK_COLS <= MAX_COLS, "at most {MAX_COLS} columns");
+        let bytes = self.packing.bundle_bytes(self.k_blocks);
+        for &bundle in bundles {
+            assert!(self.codes.len() / bytes.max(1) > bundle, "bundle {bundle} lies in the matrix");
         }
     }
 }
 
-/// Some groups of a matrix against some rows of int8 activations.
+/// Some bundles of rows of a matrix against a few rows of activations.
 #[derive(Debug)]
-pub struct Dots<'a> {
+pub struct Few<'a> {
     /// The weights.
     pub matrix: Matrix<'a>,
-    /// Groups to compute, at most [`MAX_GROUPS`].
-    pub groups: &'a [usize],
-    /// Activations `[tokens, stride]`, zero beyond the real columns, each at least -127.
+    /// Groups of sixteen rows in the matrix.
+    pub groups: usize,
+    /// Bundles of [`Packing::rows`] rows to compute; eight, four or two at a time are read as streams.
+    pub bundles: &'a [usize],
+    /// Scale of each row, padded to whole groups; for [`scaled`] empty for 1.
+    pub row_scales: &'a [f32],
+    /// For [`scaled`]: f32 `[groups, k_blocks / 16 rounded up, 16 rows]`, or empty for 1.
+    pub block_scales: &'a [f32],
+    /// Activations `[tokens, stride]`, zero beyond the real columns, each at least -127. Only read for two bits.
     pub x: &'a [i8],
     /// Elements between rows of `x`, at least `k_blocks * 16`.
     pub stride: usize,
-    /// Rows of `x`.
-    pub tokens: usize,
-    /// `[tokens, groups, 16]`: sum of code times activation.
-    pub out: &'a mut [i32],
-}
-
-/// As [`Dots`], with activation scales per 64 columns and perhaps weight scales per 256 columns.
-#[derive(Debug)]
-pub struct BlockDots<'a> {
-    /// The weights.
-    pub matrix: Matrix<'a>,
-    /// f32 `[groups of the matrix, k_blocks / 16 rounded up, 16 rows]`, or empty for 1.
-    pub scales: &'a [f32],
-    /// Groups to compute, at most [`MAX_GROUPS`].
-    pub groups: &'a [usize],
-    /// Activations `[tokens, stride]`.
-    pub x: &'a [i8],
-    /// Elements between rows of `x`.
-    pub stride: usize,
-    /// Scale of each 64 columns, `[tokens, k_blocks / 4 rounded up]`.
+    /// Tables of the rows of `x`, `table_stride` bytes apart. Only read for five-bit codes.
+    pub tables: &'a [u8],
+    /// At least [`Packing::table_bytes`].
+    pub table_stride: usize,
+    /// Scale of each row of activations, for [`scaled`] of each 64 columns.
     pub x_scales: &'a [f32],
-    /// Sum of the int8 activations of each 64 columns, same shape.
+    /// Sums of what a scale belongs to.
     pub x_sums: &'a [i32],
-    /// Rows of `x`.
+    /// Rows of activations.
     pub tokens: usize,
-    /// `[tokens, groups, 16]`: sum of trit times activation times scales.
-    pub out: &'a mut [f32],
+    /// Where the results go.
+    pub out: &'a Outputs<'a>,
 }
 
-/// Exact integer sums of code times activation.
-///
-/// # Panics
-/// When a slice is too short for its description.
-pub fn dots(isa: Isa, dots: &mut Dots<'_>) {
-    dots.matrix.check(dots.groups);
-    check_rows(dots.x, dots.stride, dots.tokens, dots.matrix.k_blocks);
-    assert!(dots.out.len() >= dots.tokens * dots.groups.len() * GROUP_ROWS, "room for the sums");
-    dispatch!(isa, run_dots, dots, &mut Dots<'_>);
-}
+impl Few<'_> {
+    fn segments(&self) -> usize {
+        (self.matrix.k_blocks * BLOCK_COLS).div_ceil(SEGMENT_COLS)
+    }
 
-/// Float sums, in an order that depends on the columns only.
-///
-/// # Panics
-/// When a slice is too short for its description.
-pub fn block_dots(isa: Isa, dots: &mut BlockDots<'_>) {
-    dots.matrix.check(dots.groups);
-    check_rows(dots.x, dots.stride, dots.tokens, dots.matrix.k_blocks);
-    let n_scales = dots.matrix.k_blocks.div_ceil(X_SCALE_BLOCKS);
-    let n_weight_scales = (dots.matrix.k_blocks * BLOCK_COLS).div_ceil(SCALE_COLS);
-    assert!(dots.x_scales.len() >= dots.tokens * n_scales, "scales of the activations");
-    assert!(dots.x_sums.len() >= dots.tokens * n_scales, "sums of the activations");
-    for &group in dots.groups {
+    fn check(&self, scaling: Scaling) {
+        self.matrix.check(self.bundles);
+        let table_bytes = self.matrix.packing.table_bytes(self.matrix.k_blocks, scaling);
+        if self.matrix.packing == Packing::TwoBits {
+            let cols = self.matrix.k_blocks * BLOCK_COLS;
+            assert!(self.stride >= cols && self.x.len() >= self.tokens * self.stride, "rows of activations");
+            assert!(self.bundles.iter().all(|&group| group < self.groups), "groups of the matrix");
+        } else {
+            assert!(self.table_stride >= table_bytes, "tables of a row");
+            assert!(self.tables.len() >= self.tokens * self.table_stride, "tables of the activations");
+        }
+        let scales = match scaling {
+            Scaling::Row => 1,
+            Scaling::Blocks => (self.matrix.k_blocks * BLOCK_COLS).div_ceil(X_SCALE_COLS),
+        };
+        assert!(self.x_scales.len() >= self.tokens * scales, "scales of the activations");
+        assert!(self.x_sums.len() >= self.tokens * scales, "sums of the activations");
+        let rows = self.groups * GROUP_ROWS;
+        let row_scales_may_lack = scaling == Scaling::Blocks && self.row_scales.is_empty();
+        assert!(row_scales_may_lack || self.row_scales.len() >= rows, "scales of the rows");
+        let blocks = self.segments();
         assert!(
-            dots.scales.is_empty() || dots.scales.len() >= (group + 1) * n_weight_scales * GROUP_ROWS,
-            "weight scales"
+            self.block_scales.is_empty() || self.block_scales.len() >= rows * blocks,
+            "scales of the blocks"
         );
+        self.out.check(self.tokens);
     }
-    assert!(dots.out.len() >= dots.tokens * dots.groups.len() * GROUP_ROWS, "room for the sums");
-    dispatch!(isa, run_block_dots, dots, &mut BlockDots<'_>);
-}
 
-fn check_rows(x: &[i8], stride: usize, tokens: usize, k_blocks: usize) {
-    assert!(stride >= k_blocks * BLOCK_COLS && x.len() >= tokens * stride, "rows of activations");
-}
+    /// Activation scale times the weight scales of a block of 256 columns of a group.
+    ///
+    /// # Safety
+    /// The instruction set is present and the job was checked; groups beyond the matrix get any factor.
+    #[inline(always)]
+    unsafe fn factor<S: Simd>(&self, x_scale: S::F, group: usize, block: usize) -> S::F {
+        if self.block_scales.is_empty() || group >= self.groups {
+            return x_scale;
+        }
+        let at = (group * self.segments() + block) * GROUP_ROWS;
+        // SAFETY: `check` has seen the scales of all groups.
+        unsafe { S::fmul(x_scale, S::fload(self.block_scales.as_ptr().add(at))) }
+    }
 
-#[inline(always)]
-unsafe fn run_dots<S: Simd>(d: &mut Dots<'_>) {
-    // SAFETY: `dots` checked every slice; the caller promises the instruction set.
-    unsafe {
-        if d.tokens == 1 {
-            match d.groups.len() {
-                4 => decode::<S, 4>(d),
-                3 => decode::<S, 3>(d),
-                2 => decode::<S, 2>(d),
-                1 => decode::<S, 1>(d),
-                _ => {}
-            }
+    /// Multiplies with the row scales, if any, and writes the results of a group.
+    ///
+    /// # Safety
+    /// As [`Few::factor`].
+    #[inline(always)]
+    unsafe fn store_scaled<S: Simd>(&self, token: usize, group: usize, mut y: S::F) {
+        if group >= self.groups {
             return;
         }
-        let mut group = 0;
-        if S::WIDE {
-            while group + 2 <= d.groups.len() {
-                let mut token = 0;
-                while token < d.tokens {
-                    token += match d.tokens - token {
-                        12.. => tile::<S, 2, 12>(d, group, token),
-                        8.. => tile::<S, 2, 8>(d, group, token),
-                        4.. => tile::<S, 2, 4>(d, group, token),
-                        2.. => tile::<S, 2, 2>(d, group, token),
-                        _ => tile::<S, 2, 1>(d, group, token),
-                    };
-                }
-                group += 2;
+        // SAFETY: `check` has seen the scales of all groups and the outputs of the token.
+        unsafe {
+            if !self.row_scales.is_empty() {
+                y = S::fmul(y, S::fload(self.row_scales.as_ptr().add(group * GROUP_ROWS)));
             }
-        }
-        while group < d.groups.len() {
-            let mut token = 0;
-            while token < d.tokens {
-                token += match d.tokens - token {
-                    4.. => tile::<S, 1, 4>(d, group, token),
-                    2.. => tile::<S, 1, 2>(d, group, token),
-                    _ => tile::<S, 1, 1>(d, group, token),
-                };
-            }
-            group += 1;
+            self.out.store::<S>(token, group, y);
         }
     }
 }
 
-#[inline(always)]
-unsafe fn run_block_dots<S: Simd>(d: &mut BlockDots<'_>) {
-    // SAFETY: `block_dots` checked every slice; the caller promises the instruction set.
-    unsafe {
-        if d.tokens == 1 && d.groups.len() == 4 {
-            block_tile::<S, 4, 1>(d, 0, 0);
-            return;
-        }
-        for group in 0..d.groups.len() {
-            let mut token = 0;
-            while token < d.tokens {
-                token += match d.tokens - token {
-                    8.. if S::WIDE => block_tile::<S, 1, 8>(d, group, token),
-                    2.. => block_tile::<S, 1, 2>(d, group, token),
-                    _ => block_tile::<S, 1, 1>(d, group, token),
-                };
-            }
-        }
+/// W1.58A8: `(sum of trit * x) * (x_scale * row_scale)`, the sum exact.
+///
+/// # Panics
+/// When a slice is too short for its description.
+pub fn exact(isa: Isa, few: &mut Few<'_>) {
+    few.check(Scaling::Row);
+    match few.matrix.packing {
+        Packing::TwoBits => dispatch!(isa, two_bits_exact, few, &mut Few<'_>),
+        _ => words!(isa, lookup_exact, few, &mut Few<'_>),
     }
 }
+
+/// Activation scales for each 64 columns and weight scales for each row or each 256 columns: integers within 64 columns, floats
+/// across, in an order that depends on the columns only.
+///
+/// # Panics
+/// When a slice is too short for its description.
+pub fn scaled(isa: Isa, few: &mut Few<'_>) {
+    few.check(Scaling::Blocks);
+    match few.matrix.packing {
+        Packing::TwoBits => dispatch!(isa, two_bits_scaled, few, &mut Few<'_>),
+        _ => words!(isa, lookup_scaled, few, &mut Few<'_>),
+    }
+}
+
+use lookup::{exact as lookup_exact, scaled as lookup_scaled};
+use two_bits::{exact as two_bits_exact, scaled as two_bits_scaled};
+
+/// As [`dispatch`] for kernels over [`super::simd::Words`]: AVX-512 with VBMI2, or plain Rust, which is correct and slow. Lanes
+/// ask [`Isa::has_lookups`] before they choose a packing.
+macro_rules! words {
+    ($isa:expr, $kernel:ident, $arg:expr, $ty:ty) => {{
+        #[cfg(target_arch = "x86_64")]
+        #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni,avx512vbmi2,avx2,fma,f16c")]
+        unsafe fn avx512(arg: $ty) {
+            // SAFETY: the caller promises the features and checked arguments.
+            unsafe { $kernel::<$crate::cpu::avx512::Avx512>(arg) }
+        }
+        let arg = $arg;
+        match $isa.0 {
+            #[cfg(target_arch = "x86_64")]
+            // SAFETY: an `Isa` of this kind is only made after detecting its features, and VBMI2 was detected just now; the
+            // arguments were checked above.
+            $crate::cpu::Kind::Amx | $crate::cpu::Kind::Avx512 if $isa.has_lookups() => unsafe { avx512(arg) },
+            // SAFETY: the arguments were checked above; plain Rust needs no features.
+            _ => unsafe { $kernel::<$crate::cpu::portable::Portable>(arg) },
+        }
+    }};
+}
+use words;

@@ -14,7 +14,7 @@ impl Matrix<'_> {
     ///
     /// # Safety
     /// While the result is in use, no other thread uses the columns of the same groups.
-    unsafe fn outputs(&self) -> Outputs<'_> {
+    pub(super) unsafe fn outputs(&self) -> Outputs<'_> {
         // SAFETY: the elements are those of `out`, which lives as long; the rest is the caller's promise.
         unsafe {
             Outputs::new(self.out.as_mut_ptr(), self.out.len(), self.weight.rows, self.scale, self.accumulate)

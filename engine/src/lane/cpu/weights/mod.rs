@@ -5,7 +5,7 @@ mod blocks;
 mod dense;
 mod ternary;
 
-use onebit_kernels::cpu::GROUP_ROWS;
+use onebit_kernels::cpu::{GROUP_ROWS, Isa};
 
 use super::bytes::Slabs;
 use super::threads::Pool;
@@ -41,7 +41,12 @@ impl Weight {
     ///
     /// # Errors
     /// Out of memory, or a shape that the format cannot have.
-    pub(super) fn new(tensor: &TensorView<'_>, pool: &Pool, slabs: &mut Slabs) -> Result<Self, LaneError> {
+    pub(super) fn new(
+        tensor: &TensorView<'_>,
+        isa: Isa,
+        pool: &Pool,
+        slabs: &mut Slabs,
+    ) -> Result<Self, LaneError> {
         let layout = match tensor.ty {
             TensorType::F32 | TensorType::F16 | TensorType::Bf16 if tensor.rows == 1 => {
                 let mut values = vec![0.0; tensor.cols];
@@ -51,7 +56,7 @@ impl Weight {
             TensorType::F32 | TensorType::F16 | TensorType::Bf16 => {
                 Layout::Dense(Dense::new(tensor, pool, slabs)?)
             }
-            ty if ty.is_ternary() => Layout::Ternary(Ternary::new(tensor, pool, slabs)?),
+            ty if ty.is_ternary() => Layout::Ternary(Ternary::new(tensor, isa, pool, slabs)?),
             _ => Layout::Blocks(Blocks::new(tensor, pool, slabs)?),
         };
         Ok(Self { name: tensor.name.to_owned(), rows: tensor.rows, cols: tensor.cols, layout })

@@ -1,20 +1,19 @@
-//! Ternary matrices at two bits a weight, with one scale a row where the file allows it, else one per 256 columns.
+//! Ternary matrices at 1.25, 1.69 or 2 bits a weight, with one scale a row where the file allows it, else one per 256 columns.
 
-use onebit_kernels::cpu::GROUP_ROWS;
-use onebit_kernels::cpu::ternary::{BLOCK_BYTES, BLOCK_COLS, Matrix, Packing, SCALE_COLS};
+use onebit_kernels::cpu::ternary::{BLOCK_COLS, MAX_COLS, Matrix, Packing, SCALE_COLS};
+use onebit_kernels::cpu::{GROUP_ROWS, Isa};
 
 use super::super::bytes::{Bytes, Slabs};
 use super::super::threads::Pool;
-use super::{pack_groups, rows_of};
 use crate::lane::LaneError;
 use crate::lane::memory::zeroed;
-use crate::model::TensorView;
+use crate::model::{TensorType, TensorView};
 
-/// Two bits a weight.
+/// A ternary matrix.
 pub(in crate::lane::cpu) struct Ternary {
-    /// Layout of `onebit_kernels::cpu::ternary`.
     codes: Bytes,
-    /// Blocks of 16 columns in a group.
+    packing: Packing,
+    /// Blocks of 16 columns.
     k_blocks: usize,
     /// Scales.
     pub(in crate::lane::cpu) scales: Scales,
@@ -29,31 +28,39 @@ pub(in crate::lane::cpu) enum Scales {
 }
 
 impl Ternary {
-    pub(super) fn new(tensor: &TensorView<'_>, pool: &Pool, slabs: &mut Slabs) -> Result<Self, LaneError> {
+    pub(super) fn new(
+        tensor: &TensorView<'_>,
+        isa: Isa,
+        pool: &Pool,
+        slabs: &mut Slabs,
+    ) -> Result<Self, LaneError> {
+        if tensor.cols > MAX_COLS {
+            return Err(LaneError::Tensor {
+                tensor: tensor.name.to_owned(),
+                expected: format!("at most {MAX_COLS} columns"),
+                found: format!("{} columns", tensor.cols),
+            });
+        }
         let k_blocks = tensor.cols.div_ceil(BLOCK_COLS);
         let groups = tensor.rows.div_ceil(GROUP_ROWS);
         let scales = Scales::new(tensor, groups)?;
-        let group_bytes = k_blocks * BLOCK_BYTES;
-        let mut codes = slabs.take(groups * group_bytes, tensor.name)?;
-        pack_groups(tensor, pool, &mut codes, group_bytes, |group, bytes| {
-            // Code 1 everywhere: trit 0 in the padding.
-            bytes.fill(0x55);
-            let mut trits = vec![0i8; k_blocks * BLOCK_COLS];
-            for (r, row) in rows_of(tensor, group) {
-                tensor.unpack_trits(row, &mut trits[..tensor.cols]);
-                for (block, trits) in
-                    bytes.chunks_exact_mut(BLOCK_BYTES).zip(trits.as_chunks::<BLOCK_COLS>().0)
-                {
-                    block[4 * r..4 * r + 4].copy_from_slice(&pack_sixteen(trits));
-                }
+        let packing = packing(tensor.ty, isa, tensor.rows, k_blocks);
+        let bundle_bytes = packing.bundle_bytes(k_blocks);
+        let bundles = tensor.rows.div_ceil(packing.rows());
+        let mut codes = slabs.take(bundles * bundle_bytes, tensor.name)?;
+        pool.run_chunks(&mut codes[..], bundle_bytes.max(1), 4, |_, bundle, bytes| {
+            let mut trits = vec![0i8; tensor.cols];
+            for row in 0..packing.rows().min(tensor.rows - bundle * packing.rows()) {
+                tensor.unpack_trits(bundle * packing.rows() + row, &mut trits);
+                packing.write_row(bytes, row, &trits);
             }
         });
-        Ok(Self { codes, k_blocks, scales })
+        Ok(Self { codes, packing, k_blocks, scales })
     }
 
     /// The codes as the kernels take them.
     pub(in crate::lane::cpu) fn matrix(&self) -> Matrix<'_> {
-        Matrix { codes: &self.codes, packing: Packing::TwoBits, k_blocks: self.k_blocks }
+        Matrix { codes: &self.codes, packing: self.packing, k_blocks: self.k_blocks }
     }
 
     pub(super) fn bytes(&self) -> usize {
@@ -64,28 +71,31 @@ impl Ternary {
     pub(super) fn read_row(&self, row: usize, out: &mut [f32]) {
         let (group, r) = (row / GROUP_ROWS, row % GROUP_ROWS);
         let n_scales = self.k_blocks.div_ceil(SCALE_COLS / BLOCK_COLS);
-        for (col, out) in out.iter_mut().enumerate() {
-            let byte = (group * self.k_blocks + col / BLOCK_COLS) * BLOCK_BYTES + 4 * r + col % 4;
-            let code = self.codes[byte] >> (col % BLOCK_COLS / 4 * 2) & 3;
+        let bundle_bytes = self.packing.bundle_bytes(self.k_blocks);
+        let (bundle, place) = (row / self.packing.rows(), row % self.packing.rows());
+        let mut trits = vec![0i8; out.len()];
+        let bytes = &self.codes[bundle * bundle_bytes..(bundle + 1) * bundle_bytes];
+        self.packing.read_row(bytes, place, &mut trits);
+        for (col, (out, trit)) in out.iter_mut().zip(trits).enumerate() {
             let scale = match &self.scales {
                 Scales::Rows(scales) => scales[row],
                 Scales::Blocks(scales) => scales[(group * n_scales + col / SCALE_COLS) * GROUP_ROWS + r],
             };
-            *out = scale * (f32::from(code) - 1.0);
+            *out = scale * f32::from(trit);
         }
     }
 }
 
-/// Four bytes: column `4 p + t` in bits `2 p` of byte `t`. Four codes at a time: a code is at most 2, so no shift leaves its byte.
-fn pack_sixteen(trits: &[i8; BLOCK_COLS]) -> [u8; 4] {
-    let (quads, _) = trits.as_chunks::<4>();
-    let code = |p: usize| {
-        let [a, b, c, d] = quads[p];
-        let four = u32::from_le_bytes([a as u8, b as u8, c as u8, d as u8]);
-        // One is added to each byte; the carry out of -1 stays in its byte.
-        (((four & 0x7f7f_7f7f) + 0x0101_0101) ^ (four & 0x8080_8080)) << (2 * p)
+/// Formats below two bits a weight keep most of that where the instruction set has lookups, unless padding to whole segments would
+/// cost more than it saves.
+fn packing(ty: TensorType, isa: Isa, rows: usize, k_blocks: usize) -> Packing {
+    let compact = match ty {
+        TensorType::Sherry => Packing::Sparse,
+        TensorType::Tq1_0 | TensorType::Tq1Halo => Packing::Triples,
+        _ => return Packing::TwoBits,
     };
-    (code(0) | code(1) | code(2) | code(3)).to_le_bytes()
+    let bytes = |packing: Packing| rows.div_ceil(packing.rows()) * packing.bundle_bytes(k_blocks);
+    if isa.has_lookups() && bytes(compact) < bytes(Packing::TwoBits) { compact } else { Packing::TwoBits }
 }
 
 impl Scales {

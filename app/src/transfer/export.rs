@@ -1,0 +1,112 @@
+//! Chats as a stream of bytes.
+
+use std::collections::HashSet;
+use std::io::Write;
+use std::path::Path;
+
+use super::document::{ChatDocument, FORMAT, PersonaDocument, VERSION};
+use super::{Format, Progress, TransferError, file, markdown};
+use crate::store::{ChatId, Snapshot, now_millis};
+
+/// What was exported.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Exported {
+    /// Chats.
+    pub chats: usize,
+    /// Their messages, of all branches.
+    pub messages: usize,
+    /// What could not be read and was left out (texts for the user).
+    pub problems: Vec<String>,
+}
+
+/// Exports the given chats, or all, into `out`. A chat that is gone is left out.
+///
+/// # Errors
+/// The chats cannot be read or `out` cannot be written (`file` is its name in the error).
+pub fn export(
+    snapshot: &mut Snapshot,
+    chats: Option<&[ChatId]>,
+    format: Format,
+    out: &mut dyn Write,
+    file: &Path,
+    progress: &Progress,
+) -> Result<Exported, TransferError> {
+    let failed = |source: std::io::Error| TransferError::Io {
+        what: "the export cannot be written",
+        path: file.to_owned(),
+        source,
+    };
+    let chats = match chats {
+        Some(chats) => chats.to_vec(),
+        None => snapshot.heads().map_err(TransferError::Store)?.iter().map(|head| head.id).collect(),
+    };
+    progress.set_total(chats.len() as u64);
+    let mut exported = Exported::default();
+    let personas = begin(snapshot, format, out, &failed)?;
+    for id in chats {
+        if progress.is_cancelled() {
+            return Err(TransferError::Cancelled);
+        }
+        if let Some((chat, messages)) = snapshot.chat(id).map_err(TransferError::Store)? {
+            let is_first = exported.chats == 0;
+            exported.chats += 1;
+            exported.messages += messages.len();
+            match format {
+                Format::Json => {
+                    out.write_all(if is_first { b"\n" } else { b",\n" }).map_err(failed)?;
+                    let document = ChatDocument::new(chat, messages, &personas);
+                    serde_json::to_writer(&mut *out, &document).map_err(|err| failed(err.into()))?;
+                }
+                Format::Markdown => {
+                    let text = markdown::chat(&chat, &messages);
+                    out.write_all(if is_first { b"" } else { b"\n---\n\n" }).map_err(failed)?;
+                    out.write_all(text.as_bytes()).map_err(failed)?;
+                }
+            }
+        }
+        progress.advance(1);
+    }
+    if format == Format::Json {
+        out.write_all(b"\n]}\n").map_err(failed)?;
+    }
+    out.flush().map_err(failed)?;
+    exported.problems = snapshot.take_problems();
+    Ok(exported)
+}
+
+/// Writes what comes before the chats; gives the personas that chats may name.
+fn begin(
+    snapshot: &mut Snapshot,
+    format: Format,
+    out: &mut dyn Write,
+    failed: &dyn Fn(std::io::Error) -> TransferError,
+) -> Result<HashSet<crate::store::PersonaId>, TransferError> {
+    if format == Format::Markdown {
+        return Ok(HashSet::new());
+    }
+    let personas = snapshot.personas().map_err(TransferError::Store)?;
+    let documents: Vec<_> = personas.iter().map(PersonaDocument::from).collect();
+    let documents = serde_json::to_string(&documents).map_err(|err| failed(err.into()))?;
+    writeln!(
+        out,
+        "{{\"format\":\"{FORMAT}\",\"version\":{VERSION},\"exported_millis\":{},\n\"personas\":{documents},\n\"chats\":[",
+        now_millis()
+    )
+    .map_err(failed)?;
+    Ok(personas.iter().map(|persona| persona.id).collect())
+}
+
+/// Exports the given chats, or all, of the database at `database` into a file, which is there whole or not at all.
+///
+/// # Errors
+/// As [`export`].
+pub fn export_to_file(
+    database: &Path,
+    chats: Option<&[ChatId]>,
+    format: Format,
+    path: &Path,
+    progress: &Progress,
+) -> Result<Exported, TransferError> {
+    let mut snapshot = Snapshot::open(database).map_err(TransferError::Store)?;
+    file::write_whole(path, |out| export(&mut snapshot, chats, format, out, path, progress))
+}
