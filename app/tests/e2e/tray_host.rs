@@ -18,6 +18,9 @@ const ITEM: &str = "org.kde.StatusNotifierItem";
 const ITEM_PATH: &str = "/StatusNotifierItem";
 const MENU: &str = "com.canonical.dbusmenu";
 
+/// Width, height, ARGB.
+type Pictures = Vec<(i32, i32, Vec<u8>)>;
+
 struct Watcher {
     items: Arc<Mutex<Vec<String>>>,
     host: bool,
@@ -111,14 +114,14 @@ impl TrayHost {
 
     /// Second line of the tooltip.
     pub fn tooltip(&self) -> String {
-        let (_, _, _, words): (String, Vec<(i32, i32, Vec<u8>)>, String, String) =
+        let (_, _, _, words): (String, Pictures, String, String) =
             self.property("ToolTip").try_into().unwrap();
         words
     }
 
     /// Pictures of the icon: edge and bytes.
     pub fn pictures(&self) -> Vec<(i32, Vec<u8>)> {
-        let pictures: Vec<(i32, i32, Vec<u8>)> = self.property("IconPixmap").try_into().unwrap();
+        let pictures: Pictures = self.property("IconPixmap").try_into().unwrap();
         pictures.into_iter().map(|(width, _, data)| (width, data)).collect()
     }
 

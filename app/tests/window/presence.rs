@@ -37,7 +37,7 @@ impl Beside {
     }
 
     fn call(&mut self, call: Call) {
-        self.calls.send(call).unwrap();
+        self.calls.send(call).expect("the window listens");
         self.window.harness.step();
         self.window.harness.step();
     }
@@ -67,7 +67,7 @@ impl Beside {
     }
 
     fn face(&self) -> Face {
-        self.faces.borrow().last().cloned().unwrap()
+        self.faces.borrow().last().cloned().expect("the tray was shown a face")
     }
 
     /// Takes the window away, as the event loop does.
