@@ -103,7 +103,8 @@ pub enum Query {
         /// At most this many.
         limit: usize,
     },
-    /// Chats with this text in their title or in a message, newest change first. Answered by [`Event::Hits`].
+    /// Chats with this text in their title or in a message, newest change first. Answered by [`Event::Hits`], unless another search with
+    /// the same limit was asked before this one was begun.
     Search {
         /// A title contains it as it stands; a message contains words that begin like each of its words, in any order, accents aside.
         /// In a script without spaces between words a message contains it as it stands. Case does not matter.

@@ -75,7 +75,14 @@ impl Mailbox {
         Ok(ticket)
     }
 
+    /// Queues a question. A search that was not begun yet gives way to a newer one with the same limit: while somebody types, only the
+    /// last text counts.
     pub fn ask(&self, query: Query) -> Result<(), StoreError> {
+        if let Query::Search { limit: wanted, .. } = &query {
+            self.inbox().commands.retain(
+                |command| !matches!(command, Command::Ask(Query::Search { limit, .. }) if limit == wanted),
+            );
+        }
         self.push(Command::Ask(query))
     }
 

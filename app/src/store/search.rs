@@ -1,7 +1,7 @@
 //! Finding chats by what is said in them: titles by substring, messages through the full-text index. The index knows words between
 //! spaces; a text in a script that writes without spaces is looked for in every message instead.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use rusqlite::{Connection, params};
 
@@ -12,12 +12,14 @@ use super::record::{ChatHead, ChatId, MessageId};
 const MAX_MESSAGES: u32 = 20_000;
 /// Words of a snippet.
 const SNIPPET_WORDS: u32 = 14;
+/// Characters of a snippet before its first match.
+const LEAD_CHARS: usize = 20;
 /// Characters before a match in a text without spaces, and half of those after it.
 const SNIPPET_CHARS: usize = 12;
 /// Marks around a match, which no text holds: snippets are cleaned of control characters.
 const MARKS: [char; 2] = ['\u{2}', '\u{3}'];
 
-/// Chats of `heads` (newest change first) that have `text` in their title or in a message, and whether there are more than `limit`.
+/// Chats of `heads` that have `text` in their title or in a message, newest change first, and whether there are more than `limit`.
 ///
 /// # Errors
 /// Whatever SQLite says.
@@ -28,20 +30,23 @@ pub(super) fn find(
     limit: usize,
 ) -> rusqlite::Result<(Vec<Hit>, bool)> {
     let looked_for = LookedFor::of(text);
-    let messages = looked_for.newest_by_chat(db)?;
+    let alive: HashSet<ChatId> = heads.iter().map(|head| head.id).collect();
+    let messages = looked_for.newest_by_chat(db, &alive, limit)?;
     let wanted = text.trim().to_lowercase();
     let is_title = |head: &ChatHead| !wanted.is_empty() && head.title.to_lowercase().contains(&wanted);
     let mut found: Vec<&ChatHead> =
         heads.iter().filter(|head| messages.contains_key(&head.id) || is_title(head)).collect();
     found.sort_by_key(|head| std::cmp::Reverse((head.updated_millis, head.id)));
     let more = found.len() > limit;
-    let mut hits = Vec::new();
-    for head in found.into_iter().take(limit) {
+    found.truncate(limit);
+    let shown: Vec<MessageId> = found.iter().filter_map(|head| messages.get(&head.id).copied()).collect();
+    let mut snippets = looked_for.snippets(db, &shown)?;
+    let hits = found.into_iter().map(|head| {
         let message = messages.get(&head.id).copied();
-        let snippet = message.map_or(Ok(Vec::new()), |message| looked_for.snippet(db, message))?;
-        hits.push(Hit { chat: head.clone(), message, snippet });
-    }
-    Ok((hits, more))
+        let snippet = message.and_then(|message| snippets.remove(&message)).unwrap_or_default();
+        Hit { chat: head.clone(), message, snippet }
+    });
+    Ok((hits.collect(), more))
 }
 
 /// How messages are looked through.
@@ -62,8 +67,13 @@ impl<'t> LookedFor<'t> {
         expression(text).map_or(Self::Nothing, Self::Words)
     }
 
-    /// For each chat that matches its newest message that does.
-    fn newest_by_chat(&self, db: &Connection) -> rusqlite::Result<HashMap<ChatId, MessageId>> {
+    /// For each of the newest chats that match, one more than `limit`, its newest message that does.
+    fn newest_by_chat(
+        &self,
+        db: &Connection,
+        alive: &HashSet<ChatId>,
+        limit: usize,
+    ) -> rusqlite::Result<HashMap<ChatId, MessageId>> {
         let (sql, wanted) = match self {
             Self::Nothing => return Ok(HashMap::new()),
             Self::Words(expression) => (
@@ -83,27 +93,73 @@ impl<'t> LookedFor<'t> {
         let mut rows = statement.query(params![wanted, MAX_MESSAGES])?;
         let mut newest = HashMap::new();
         while let Some(row) = rows.next()? {
-            newest.entry(ChatId(row.get(0)?)).or_insert(MessageId(row.get(1)?));
+            let chat = ChatId(row.get(0)?);
+            if alive.contains(&chat) {
+                newest.entry(chat).or_insert(MessageId(row.get(1)?));
+            }
+            if newest.len() > limit {
+                break;
+            }
         }
         Ok(newest)
     }
 
-    fn snippet(&self, db: &Connection, message: MessageId) -> rusqlite::Result<Vec<Piece>> {
+    /// The surroundings of the first match in each of these messages.
+    fn snippets(
+        &self,
+        db: &Connection,
+        messages: &[MessageId],
+    ) -> rusqlite::Result<HashMap<MessageId, Vec<Piece>>> {
+        let ids: Vec<i64> = messages.iter().map(|message| message.0).collect();
+        let ids = serde_json::to_string(&ids).expect("numbers serialise");
         let [open, close] = MARKS.map(String::from);
-        let marked: String = match self {
-            Self::Nothing => String::new(),
-            Self::Words(expression) => db
-                .prepare_cached(
-                    "SELECT snippet(messages_text, 0, ?3, ?4, '…', ?5) FROM messages_text
-                     WHERE messages_text MATCH ?1 AND rowid = ?2",
-                )?
-                .query_row(params![expression, message.0, open, close, SNIPPET_WORDS], |row| row.get(0))?,
-            Self::Piece(piece) => db
-                .prepare_cached("SELECT content FROM messages WHERE id = ?1")?
-                .query_row([message.0], |row| Ok(mark_piece(row.get_ref(0)?.as_str()?, piece)))?,
-        };
-        Ok(pieces(&marked))
+        let mut snippets = HashMap::new();
+        match self {
+            Self::Nothing => {}
+            Self::Words(expression) => {
+                // One pass over all matches: with `rowid = ...` the index would begin anew for each message.
+                let mut statement = db.prepare_cached(
+                    "SELECT rowid, CASE WHEN rowid IN (SELECT value FROM json_each(?2))
+                         THEN snippet(messages_text, 0, ?3, ?4, '…', ?5) END
+                     FROM messages_text WHERE messages_text MATCH ?1 ORDER BY rowid DESC",
+                )?;
+                let mut rows = statement.query(params![expression, ids, open, close, SNIPPET_WORDS])?;
+                while snippets.len() < messages.len()
+                    && let Some(row) = rows.next()?
+                {
+                    if let Some(marked) = row.get_ref(1)?.as_str_or_null()? {
+                        snippets.insert(MessageId(row.get(0)?), shorten_lead(pieces(marked)));
+                    }
+                }
+            }
+            Self::Piece(piece) => {
+                let mut statement = db.prepare_cached(
+                    "SELECT id, content FROM messages WHERE id IN (SELECT value FROM json_each(?1))",
+                )?;
+                let mut rows = statement.query([ids])?;
+                while let Some(row) = rows.next()? {
+                    let marked = mark_piece(row.get_ref(1)?.as_str()?, piece);
+                    snippets.insert(MessageId(row.get(0)?), shorten_lead(pieces(&marked)));
+                }
+            }
+        }
+        Ok(snippets)
     }
+}
+
+/// Cuts what stands before the first match to a few words, so that the match is seen where there is little room.
+fn shorten_lead(mut pieces: Vec<Piece>) -> Vec<Piece> {
+    if let Some(lead) = pieces.first_mut().filter(|first| !first.is_match)
+        && lead.text.chars().count() > LEAD_CHARS
+    {
+        let start = lead.text.char_indices().rev().nth(LEAD_CHARS - 1).map_or(0, |(at, _)| at);
+        // From a whole word on, where there is one.
+        let kept = &lead.text[start..];
+        let words = kept.split_once(' ').map_or(kept, |(_, words)| words);
+        let kept = if words.is_empty() { kept } else { words };
+        lead.text = format!("…{kept}");
+    }
+    pieces
 }
 
 /// Whether a character belongs to a script without spaces between words: Thai, Lao, Burmese, Khmer, kana, Han.
@@ -179,6 +235,18 @@ mod tests {
         );
         assert_eq!(expression("a bc").as_deref(), Some("\"a\" \"bc\"*"));
         assert_eq!(expression(" !? \" "), None);
+    }
+
+    #[test]
+    fn a_match_stands_near_the_beginning_of_its_snippet() {
+        let lead = |text: &str| {
+            let found = shorten_lead(pieces(&format!("{text}\u{2}match\u{3} and more")));
+            found[0].text.clone()
+        };
+        assert_eq!(lead("short "), "short ");
+        assert_eq!(lead("Weights are read once a token, so the "), "…a token, so the ");
+        assert_eq!(lead(&"ä".repeat(40)), format!("…{}", "ä".repeat(LEAD_CHARS)));
+        assert_eq!(lead("averyveryverylongsingleword "), "…yverylongsingleword ");
     }
 
     #[test]
