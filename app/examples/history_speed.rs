@@ -3,6 +3,8 @@
 //! `cargo run --release -p onebit --example history_speed [CHATS]`; prints one line a step. Times are those of the store's thread and its
 //! queues, not of a window. The chats are in a temporary folder.
 
+#![expect(clippy::print_stdout, reason = "its output is its result")]
+
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, channel};

@@ -1,4 +1,5 @@
 //! `onebit export` and `onebit import`: files, results as JSON, an app that holds the chats, a full disk.
+#![expect(clippy::unwrap_used, reason = "this binary is only compiled for tests")]
 
 mod program;
 

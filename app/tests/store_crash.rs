@@ -1,5 +1,6 @@
 //! What the store promised to have saved is there after the process is killed, without a chance to clean up, at any moment: while an
 //! answer streams, while messages are edited, branches switched and chats deleted, and in the middle of an import.
+#![expect(clippy::unwrap_used, reason = "this binary is only compiled for tests")]
 
 use std::collections::HashMap;
 use std::io::{BufRead as _, BufReader, Write as _};

@@ -41,8 +41,8 @@ impl Import {
             // With time-outs only to show how far it is.
             let _ = arrived.recv_timeout(std::time::Duration::from_millis(250));
             let (read, total) = done.get();
-            if total > 0 {
-                progress(&format!("importing: {} %", read.saturating_mul(100) / total));
+            if let Some(percent) = read.saturating_mul(100).checked_div(total) {
+                progress(&format!("importing: {percent} %"));
             }
             if let Some(ended) = next_end(&store)? {
                 break ended;

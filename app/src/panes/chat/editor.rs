@@ -76,9 +76,11 @@ pub fn show(ui: &mut Ui, editing: &mut Editing, shown: &Shown<'_>, at: Pos2, com
     let left = editing.had_keyboard && ui.input_mut(|input| input.consume_key(Modifiers::NONE, Key::Escape));
     question::edited_bubble(ui, rect, focused);
     field(ui, Rect::from_min_size(rect.min + BUBBLE_PAD, vec2(width, text)), id, editing);
-    if !std::mem::replace(&mut editing.focused, true) {
+    // Asked for until it came: while the page scrolls here, the field may be left out of a pass.
+    if !editing.focused {
         ui.memory_mut(|memory| memory.request_focus(id));
     }
+    editing.focused |= focused;
     editing.had_keyboard = ui.memory(|memory| memory.has_focus(id));
     let can_send = !shown.busy && !editing.text.trim().is_empty();
     let row = Rect::from_min_max(pos2(rect.left() + 8.0, rect.bottom() - 36.0), rect.max - vec2(8.0, 8.0));

@@ -116,7 +116,7 @@ impl Transcript {
         let shift = self.measure(ui, &page);
         let mut area = ScrollArea::vertical()
             .id_salt(("messages", conversation.chat.id.0))
-            .stick_to_bottom(true)
+            .stick_to_bottom(target.is_none())
             .auto_shrink(false);
         let total = self.total(&page);
         // At the end the view follows the text in the same pass; sticking alone would lag by one.
