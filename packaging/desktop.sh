@@ -13,7 +13,7 @@ ONEBIT_BINARY=$binary cargo test --locked --workspace --test e2e -- --ignored --
 {
   echo "# The application at rest and at its start"
   echo
-  echo "Made by \`make desktop-report\` on $(date -u +%F), commit $(git rev-parse --short HEAD): release build, Xvfb 1280x800, software Vulkan,"
+  echo "Made by the measurement that \`make desktop-report\` runs, on $(date -u +%F), commit $(git rev-parse --short HEAD): release build, Xvfb 1280x800, software Vulkan,"
   echo "$(nproc) cores of $(sed -n 's/^model name\s*: //p' /proc/cpuinfo | head -n1). Start is from the start of the process to the beginning of the second pass,"
   echo "by when the first picture is on the screen; the machine's caches are warm."
   echo
