@@ -2,8 +2,8 @@
 //! weights, and [`expand`], with which products of many rows begin.
 //!
 //! Instructions in the inner loops of AVX-512 for one token, for each 64 bytes of weights (`objdump -d`; two bits as two streams, the
-//! others as eight, so that table loads count an eighth), and GB/s of one Zen 4 core that reads 33 to 34 (kernels alone, matrices of
-//! 2560 by 2560):
+//! others as eight, so that table loads count an eighth), and GB/s of one Zen 4 core that reads 33 to 34 (kernels alone, the others as
+//! four streams, matrices of 2560 by 2560):
 //!
 //! | packing | instructions for 64 bytes | weights there | a weight | in cache | from memory |
 //! |---|---|---|---|---|---|
