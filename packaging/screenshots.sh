@@ -35,22 +35,55 @@ open() {
 }
 close() { kill "$app"; wait "$app" 2>/dev/null || true; }
 say() { xdotool type --delay 40 "$1"; sleep 1; xdotool key Return; sleep "$2"; }
-theme() { xdotool mousemove 33 "$1" click 1; sleep 1; xdotool mousemove 117 "$2" click 1; sleep 1; xdotool mousemove 640 60; }
+# theme light|dark: for the next start
+theme() {
+  mkdir -p "$HOME/.config/onebit"
+  printf '[appearance]\ntheme = "%s"\n' "$1" >"$HOME/.config/onebit/settings.toml"
+}
+# page WORDS: by the palette, so that no place on the screen is known here
+page() { xdotool key ctrl+k; sleep 1; xdotool type --delay 40 "$1"; sleep 1; xdotool key Return; sleep 2; }
 picture() { sleep 1; import -window root png:- | convert - -strip -colors 255 "png8:$out/$1.png"; echo "$out/$1.png"; }
 
+theme light
 open 1280 800
-theme 738 717
-xdotool mousemove 640 60
 picture chat-empty-light
 close
 open 1280 800
 say 'What is the capital of France?' 8
 say 'Write a Python function that adds two numbers.' 12
 picture chat-light
-theme 738 745
+page 'settings general'
+picture settings-light
+page 'settings about'
+picture about-light
+close
+theme dark
+open 1280 800
 picture chat-dark
+xdotool key ctrl+i
+sleep 1
+picture chat-inspector-dark
+xdotool key ctrl+i
+xdotool key ctrl+k
+sleep 1
+picture palette-dark
+xdotool key Escape
+page 'settings general'
+picture settings-dark
+page 'settings shortcuts'
+picture shortcuts-dark
+page 'settings log'
+picture log-dark
 close
 open 900 600
 say 'What is photosynthesis?' 8
 picture chat-900-dark
+page 'settings general'
+picture settings-900-dark
+close
+theme light
+open 900 600
+picture chat-900-light
+page 'settings shortcuts'
+picture shortcuts-900-light
 close
