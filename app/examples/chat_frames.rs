@@ -1,7 +1,7 @@
 //! What a frame of the chat page costs the program itself, without a display and without rasterising: layout, painting into shapes,
 //! tessellation. A chat of 200 messages is open among 10,000, and a scripted engine writes 500 tokens a second.
 //!
-//! `cargo run --release -p onebit --example chat_frames [CHATS]`; prints one line a scenario. The issue asks for under 8 ms a frame and for
+//! `cargo run --release -p onebit --example chat_frames [CHATS]`; prints one line a scenario. Promised are under 8 ms a frame and
 //! text that is at most 50 ms late. The chats are in a temporary folder.
 
 use std::cell::RefCell;
