@@ -6,6 +6,7 @@
 //! them, the engine and the store, `ui`, `markdown` and `theme` how it is drawn. Front ends know the engine's session layer and never
 //! a lane.
 
+pub mod calendar;
 pub mod chat;
 pub mod cli;
 pub mod folders;

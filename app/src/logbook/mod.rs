@@ -12,6 +12,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use log::{Level, LevelFilter, Log, Metadata, Record};
 
+use crate::calendar::Date;
 use crate::chat::Waker;
 use crate::folders::Folders;
 use crate::store::now_millis;
@@ -178,15 +179,7 @@ impl Log for Logbook {
 pub fn timestamp(millis: i64, offset_secs: i64) -> String {
     let local = millis + offset_secs * 1000;
     let (days, in_day) = (local.div_euclid(86_400_000), local.rem_euclid(86_400_000));
-    // Days since 0000-03-01, in eras of 400 years, after Howard Hinnant's `civil_from_days`.
-    let shifted = days + 719_468;
-    let (era, day_of_era) = (shifted.div_euclid(146_097), shifted.rem_euclid(146_097));
-    let year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
-    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let shifted_month = (5 * day_of_year + 2) / 153;
-    let day = day_of_year - (153 * shifted_month + 2) / 5 + 1;
-    let month = if shifted_month < 10 { shifted_month + 3 } else { shifted_month - 9 };
-    let year = year_of_era + era * 400 + i64::from(month <= 2);
+    let Date { year, month, day } = Date::of_day(days);
     let (secs, rest) = (in_day / 1000, in_day % 1000);
     format!(
         "{year:04}-{month:02}-{day:02} {:02}:{:02}:{:02}.{rest:03}",

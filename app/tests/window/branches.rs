@@ -17,14 +17,6 @@ fn press(window: &mut Window, modifiers: Modifiers, key: Key) {
     }
 }
 
-fn contents(window: &Window, request: usize) -> Vec<String> {
-    let script = window.script.borrow();
-    let (Prompt::Chat(said) | Prompt::Continue(said)) = &script.requests[request].prompt else {
-        panic!("a chat")
-    };
-    said.iter().map(|message| message.content.clone()).collect()
-}
-
 /// Replaces what is in the editor and asks.
 fn edit_to(window: &mut Window, words: &str) {
     window.harness.state_mut().chat.transcript.editing.as_mut().expect("the editor is open").text =
@@ -42,7 +34,7 @@ fn an_edited_question_is_a_sibling_and_the_old_branch_stays() {
     assert!(window.shows("Edited message"), "{:?}", window.names());
     edit_to(&mut window, "Other words");
     answer(&mut window, "Other answer");
-    assert_eq!(contents(&window, 1), ["Other words"]);
+    assert_eq!(window.asked(1), ["Other words"]);
     assert!(window.shows("Other answer") && !window.shows("First answer"), "{:?}", window.names());
     assert!(window.shows("Version 2 of 2"));
     window.click("Previous version");
@@ -106,7 +98,7 @@ fn a_stopped_answer_goes_on_in_the_same_message() {
     window.engine_says([started(), text("One, ")]);
     window.click("Stop");
     window.click("Continue");
-    assert_eq!(contents(&window, 1), ["Count", "One, "]);
+    assert_eq!(window.asked(1), ["Count", "One, "]);
     assert!(matches!(window.script.borrow().requests[1].prompt, Prompt::Continue(_)));
     window.engine_says([started(), text("two"), done(StopReason::Length)]);
     assert!(window.shows("One, two"), "{:?}", window.names());
@@ -147,7 +139,7 @@ fn a_conversation_is_copied_up_to_a_message() {
     assert_ne!(window.harness.state().controller.open_id(), before);
     assert!(window.shows("Answer"));
     window.exchange("More", "Of it");
-    assert_eq!(contents(&window, 1), ["Question", "Answer", "More"]);
+    assert_eq!(window.asked(1), ["Question", "Answer", "More"]);
     let sessions: Vec<_> =
         window.script.borrow().requests.iter().map(|request| request.session.clone()).collect();
     assert_ne!(sessions[0], sessions[1], "a chat of its own");
@@ -170,7 +162,7 @@ fn reasoning_is_folded_opened_and_never_copied_with_the_answer() {
     window.click("Copy answer");
     assert_eq!(window.copied().as_deref(), Some("Because."));
     window.send("And?");
-    assert_eq!(contents(&window, 1), ["Why?", "Because.", "And?"], "earlier reasoning is not sent back");
+    assert_eq!(window.asked(1), ["Why?", "Because.", "And?"], "earlier reasoning is not sent back");
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use eframe::egui;
 use egui_kittest::kittest::Queryable as _;
-use onebit_engine::session::{Event, Prompt, StopReason, Usage};
+use onebit_engine::session::{Event, StopReason, Usage};
 
 use crate::script::{Window, done, open, started, text};
 
@@ -28,14 +28,6 @@ fn drop_file(window: &mut Window, folder: &std::path::Path, name: &str, bytes: &
     window.harness.step();
 }
 
-fn contents(window: &Window, request: usize) -> Vec<String> {
-    let script = window.script.borrow();
-    let (Prompt::Chat(said) | Prompt::Continue(said)) = &script.requests[request].prompt else {
-        panic!("a chat")
-    };
-    said.iter().map(|message| message.content.clone()).collect()
-}
-
 #[test]
 fn a_dropped_text_goes_with_the_message_and_is_kept_with_it() {
     let folder = tempfile::tempdir().unwrap();
@@ -43,7 +35,7 @@ fn a_dropped_text_goes_with_the_message_and_is_kept_with_it() {
     drop_file(&mut window, folder.path(), "notes.md", b"# Notes\n");
     window.until("the file is attached", |window| window.shows("Remove notes.md"));
     window.send("What is this?");
-    assert_eq!(contents(&window, 0), ["File notes.md:\n```\n# Notes\n```\n\nWhat is this?"]);
+    assert_eq!(window.asked(0), ["File notes.md:\n```\n# Notes\n```\n\nWhat is this?"]);
     assert!(
         !window.shows("Remove notes.md") && window.shows_part("File notes.md, 8 B"),
         "{:?}",
@@ -74,7 +66,7 @@ fn a_removed_file_is_not_sent() {
     window.until("the file is attached", |window| window.shows("Remove a.txt"));
     window.click("Remove a.txt");
     window.send("Hello");
-    assert_eq!(contents(&window, 0), ["Hello"]);
+    assert_eq!(window.asked(0), ["Hello"]);
 }
 
 #[test]
@@ -133,10 +125,10 @@ fn when_the_context_is_full_the_oldest_turns_are_left_out_under_a_line() {
     let question = |number: usize| format!("{number} {}", "word ".repeat(400));
     for number in 0..3 {
         exchange_of(&mut window, &question(number), 500 * (number as u32 + 1));
-        assert_eq!(contents(&window, number).len(), 2 * number + 1);
+        assert_eq!(window.asked(number).len(), 2 * number + 1);
     }
     window.send(&question(3));
-    let told = contents(&window, 3);
+    let told = window.asked(3);
     assert!(told.len() < 7 && told.last().is_some_and(|last| last.starts_with("3 ")), "{}", told.len());
     assert!(told[0].starts_with("2 "), "{}", &told[0][..8]);
     window.engine_says([started(), text("Yes."), done(StopReason::EndOfText)]);

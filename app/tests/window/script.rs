@@ -17,7 +17,7 @@ use onebit::models::{FoundModel, Origin};
 use onebit::store::Store;
 use onebit::window::{Desktop, Outside, preferences};
 use onebit_engine::session::{
-    EngineOptions, EngineStatus, Event, LoadEvent, LoadOptions, ModelStatus, Request, StopReason,
+    EngineOptions, EngineStatus, Event, LoadEvent, LoadOptions, ModelStatus, Prompt, Request, StopReason,
     SubmitError, Token, Usage,
 };
 
@@ -229,6 +229,15 @@ fn harness(
 }
 
 impl Window {
+    /// Contents of the messages of a request to the engine, which is a chat.
+    pub fn asked(&self, request: usize) -> Vec<String> {
+        let script = self.script.borrow();
+        let (Prompt::Chat(said) | Prompt::Continue(said)) = &script.requests[request].prompt else {
+            panic!("a chat")
+        };
+        said.iter().map(|message| message.content.clone()).collect()
+    }
+
     /// Steps until `condition` holds; the store answers from its own thread.
     pub fn until(&mut self, what: &str, condition: impl Fn(&Self) -> bool) {
         let begun = Instant::now();
