@@ -6,6 +6,7 @@
 //! them, the engine and the store, `ui`, `markdown` and `theme` how it is drawn. Front ends know the engine's session layer and never
 //! a lane.
 
+pub mod autostart;
 pub mod calendar;
 pub mod chat;
 pub mod cli;
@@ -16,6 +17,7 @@ pub mod markdown;
 pub mod models;
 pub mod notification;
 pub mod panes;
+pub mod portal;
 pub mod settings;
 pub mod shell;
 pub mod store;

@@ -1,6 +1,6 @@
 //! What the store says, and what of it the user should know.
 
-use super::{Controller, Conversation, Removed};
+use super::{Controller, Conversation, Removed, composing};
 use crate::store::{self, Chat, ChatId, PersonaId, Saving};
 
 /// Something the user should know that belongs to no message.
@@ -58,13 +58,15 @@ impl Controller {
                 detail: format!("{problem}. It is kept at {} and an empty one was begun.", kept_at.display()),
                 undo: None,
             }),
-            store::Event::Interrupted { .. } | store::Event::Saved(_) => {}
+            store::Event::Interrupted { .. } => {}
+            store::Event::Saved(ticket) => self.saved = ticket,
             store::Event::Chats { chats, total } => self.library.take(chats, total),
             store::Event::Hits { text, limit, hits, more } => {
                 self.finder.take(&text, &hits);
                 self.library.take_hits(&text, limit, hits, more);
             }
-            store::Event::Personas(personas) => self.personas = personas,
+            store::Event::Personas(personas) => self.take_personas(personas),
+            store::Event::Deleted(list) => self.bin.take(list),
             store::Event::Imported(outcome) => self.imported(outcome),
             store::Event::Chat { chat, messages } => self.chat_arrived(chat, messages),
             store::Event::ChatMissing(id) => {
@@ -72,6 +74,9 @@ impl Controller {
                     self.opening = None;
                 }
                 self.library.refresh();
+            }
+            store::Event::State { name, value } if composing::is_of_draft(&name) => {
+                self.take_draft_state(&name, value);
             }
             store::Event::State { name, value } => {
                 let last_chat =
@@ -89,12 +94,12 @@ impl Controller {
                 detail: refused.to_string(),
                 undo: None,
             }),
-            store::Event::QueryFailed(problem) => self.notices.push_back(Notice {
-                severity: Severity::Problem,
-                title: "Chats could not be read".to_owned(),
-                detail: problem,
-                undo: None,
-            }),
+            store::Event::QueryFailed(problem) => {
+                // It may have been about these; the next answer is taken whatever came before it.
+                self.personas_asked = 0;
+                self.bin.unanswered();
+                self.notices.push_back(Notice::new(Severity::Problem, "Chats could not be read", &problem));
+            }
         }
     }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, channel};
 
 use super::{Controller, Notice, Severity, Undo};
-use crate::store::{Chat, ChatId, Imported, Message, MessageId, MessageState, Saving, Write};
+use crate::store::{Chat, ChatId, DeletedId, Imported, Message, MessageId, MessageState, Saving, Write};
 use crate::transfer::{self, Exported, Format, Progress, TransferError};
 
 /// What the user can ask for in the list of chats.
@@ -25,6 +25,12 @@ pub enum ListCommand {
     PickExport(Option<Vec<ChatId>>, Format),
     /// Let the user choose what to import.
     PickImport,
+    /// See what was deleted.
+    LookForDeleted,
+    /// Bring something back that was deleted.
+    BringBack(DeletedId),
+    /// Remove what was deleted for good.
+    DeleteForGood(Vec<DeletedId>),
     /// Stop the export or import that runs.
     CancelTransfer,
 }
@@ -117,6 +123,7 @@ impl Controller {
             self.new_chat();
         }
         self.write_all(writes);
+        self.bin.changed();
         self.library.refresh();
         let said = match (ids.len(), title) {
             (0, _) => return,
@@ -131,6 +138,7 @@ impl Controller {
     /// Brings deleted chats back; `open` is the one that was shown.
     pub(super) fn restore(&mut self, ids: Vec<ChatId>, open: Option<ChatId>) {
         self.write_all(ids.into_iter().map(Write::RestoreChat));
+        self.bin.changed();
         self.library.refresh();
         // Whoever has begun something else meanwhile is not interrupted.
         if let Some(id) = open.filter(|_| self.open_id().is_none()) {

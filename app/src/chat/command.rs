@@ -1,7 +1,7 @@
 //! What the user can ask for inside a conversation. Panes send it, the window carries it out.
 
 use super::Undo;
-use crate::store::{ChatSampling, MessageId, PersonaId};
+use crate::store::{ChatSampling, MessageId, Persona, PersonaId};
 
 /// A command inside the conversation shown.
 #[derive(Debug, Clone, PartialEq)]
@@ -53,6 +53,10 @@ pub enum ChatCommand {
     TakePersona(Option<PersonaId>),
     /// Keep how this chat is answered as a persona of this name.
     SavePersona(String),
+    /// Add a persona, or change the one with its id.
+    PutPersona(Persona),
+    /// Add a copy of a persona.
+    DuplicatePersona(PersonaId),
     /// Delete a persona.
     DeletePersona(PersonaId),
 }

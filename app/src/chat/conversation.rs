@@ -10,7 +10,7 @@ use onebit_engine::tokenizer;
 use super::answer::{Answer, Stage, Step};
 use super::backend::Generating;
 use super::branches::{Branches, Place};
-use super::prompt;
+use super::{ended, prompt};
 use crate::settings::Settings;
 use crate::store::{Attachment, Chat, Message, MessageId, MessageState, Role, Write};
 
@@ -277,6 +277,7 @@ impl Conversation {
         let Some(message) = self.message_mut(answer.message) else { return Vec::new() };
         message.state = state;
         message.error.clone_from(&error);
+        log::info!("{}", ended::line(message, answer.begun.elapsed()));
         vec![Write::Finish { message: answer.message, state, stats: message.stats.clone(), error }]
     }
 

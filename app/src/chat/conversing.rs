@@ -31,10 +31,12 @@ impl Controller {
                 self.begin(chat)
             }
         };
-        let files = self.composing.take_files();
+        let (files, forget) = self.composing.take_files();
         let Some(conversation) = self.conversations.get_mut(&id) else { return false };
         let writes = conversation.ask(text.to_owned(), files, &model);
         self.asked(id, writes);
+        // The message has the files now; until then they were remembered as those of a draft.
+        self.write_all(forget);
         true
     }
 
@@ -137,6 +139,7 @@ impl Controller {
         let chat = conversation.chat.id;
         let Some((removed, writes)) = conversation.remove(message) else { return };
         self.write_all(writes);
+        self.bin.changed();
         self.notices.push_back(Notice {
             undo: Some(Undo::Messages(chat, removed)),
             ..Notice::new(Severity::Info, "Message deleted", "With everything that follows it.")
@@ -259,6 +262,7 @@ impl Controller {
 
     /// Undoes a deletion that a notice offered to undo.
     pub fn undo(&mut self, undo: Undo) {
+        self.bin.changed();
         match undo {
             Undo::Messages(chat, removed) => {
                 let writes = match self.conversations.get_mut(&chat) {

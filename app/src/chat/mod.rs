@@ -5,6 +5,7 @@ mod answer;
 mod arrival;
 pub mod attach;
 pub mod backend;
+mod bin;
 mod branches;
 mod clock;
 mod collection;
@@ -32,7 +33,7 @@ use std::time::{Duration, Instant};
 use onebit_engine::session::{EngineStatus, ModelStatus};
 
 use crate::settings::{Settings, Value};
-use crate::store::{self, ChatId, MessageState, Persona, Query, Saving, Store, Write};
+use crate::store::{self, ChatId, MessageState, Persona, Query, Saving, Store, Ticket, Write};
 pub use answer::{Answer, Stage, rate_tok_per_sec};
 pub use arrival::{Notice, Severity, Undo};
 pub use backend::{Backend, Engine, EngineBackend, Waker};
@@ -70,12 +71,17 @@ pub struct Controller {
     open: Option<ChatId>,
     opening: Option<ChatId>,
     saving: Option<Saving>,
+    /// The newest change that the store was told, and the newest that is on the disk.
+    told: Ticket,
+    saved: Ticket,
     notices: VecDeque<Notice>,
     ended: VecDeque<Ended>,
     states: HashMap<String, Option<String>>,
     utc_offset: Option<Receiver<Option<i64>>>,
     utc_offset_secs: i64,
     personas: Vec<Persona>,
+    /// How many answers about them are to come.
+    personas_asked: usize,
     counter: Counter,
     /// The model of the chat shown, where it is not loaded: the next message loads it.
     next_model: Option<Choice>,
@@ -88,6 +94,7 @@ pub struct Controller {
     started_with: [Value; 4],
     finder: finder::Finder,
     collection: collection::Collection,
+    bin: bin::Bin,
     /// The list of chats.
     pub library: Library,
     /// The models.
@@ -103,18 +110,25 @@ impl Controller {
             backend,
             store,
             outbox: VecDeque::new(),
-            questions: VecDeque::from([Query::State(store::state::LAST_CHAT.to_owned()), Query::Personas]),
+            questions: VecDeque::from([
+                Query::State(store::state::LAST_CHAT.to_owned()),
+                Query::State(store::state::DRAFT_FILES.to_owned()),
+                Query::Personas,
+            ]),
             engine: Engine::Starting,
             conversations: HashMap::new(),
             open: None,
             opening: None,
             saving: None,
+            told: Ticket::default(),
+            saved: Ticket::default(),
             notices: VecDeque::new(),
             ended: VecDeque::new(),
             states: HashMap::new(),
             utc_offset: Some(ask_utc_offset(Arc::clone(&waker))),
             utc_offset_secs: 0,
             personas: Vec::new(),
+            personas_asked: 1,
             counter: Counter::start(Arc::clone(&waker)),
             next_model: None,
             set_up: SetUp::default(),
@@ -123,6 +137,7 @@ impl Controller {
             started_with: tuning::engine_values(&Settings::default()),
             finder: finder::Finder::default(),
             collection: collection::Collection::default(),
+            bin: bin::Bin::default(),
             waker,
             library,
             shelf,
@@ -371,9 +386,8 @@ impl Controller {
     /// Hands writes and questions to the store in order; what it cannot take now stays for the next time.
     fn send_out(&mut self) {
         while let Some(write) = self.outbox.front() {
-            if self.store.write(write.clone()).is_err() {
-                return;
-            }
+            let Ok(ticket) = self.store.write(write.clone()) else { return };
+            self.told = ticket;
             self.outbox.pop_front();
         }
         self.questions.extend(self.library.questions());

@@ -77,6 +77,8 @@ pub struct Shelf {
     pub refusal: Option<Refusal>,
     /// Why the model of the last run is not the one that is loaded, until somebody has told the user.
     pub lost: Option<String>,
+    /// Whether nothing is loaded yet: the app was started without a window, and nobody has asked for anything.
+    pub held: bool,
     /// Context and KV storage that resident models were loaded with, by id.
     pub loaded_with: HashMap<String, (usize, KvDtype)>,
 }
@@ -115,6 +117,7 @@ impl Shelf {
             loading: None,
             refusal: None,
             lost: None,
+            held: false,
             loaded_with: HashMap::new(),
         }
     }
@@ -159,7 +162,7 @@ impl Shelf {
             self.listing = None;
             self.take_listing(listing);
         }
-        let loading = self.loading.as_mut()?;
+        let loading = self.loading.as_mut().filter(|_| !self.held)?;
         if loading.load.is_none() {
             let id = loading.choice.id.clone();
             let (context, kv_dtype) = (settings.context(&id), settings.kv_dtype(&id));

@@ -24,6 +24,7 @@ impl Controller {
     pub fn with_settings(mut self, settings: Settings) -> Self {
         self.started_with = engine_values(&settings);
         self.settings = Arc::new(settings);
+        self.keep_deleted();
         self
     }
 
@@ -35,7 +36,12 @@ impl Controller {
     /// Takes changed settings for requests and loads to come.
     pub fn set_settings(&mut self, settings: &Settings) {
         if *self.settings != *settings {
+            let kept = self.settings.keep_deleted();
             self.settings = Arc::new(settings.clone());
+            if kept != settings.keep_deleted() {
+                self.keep_deleted();
+                self.bin.changed();
+            }
         }
     }
 

@@ -27,6 +27,7 @@ use anyhow::Result;
 use clap::{Parser, Subcommand};
 
 use crate::folders::Folders;
+use crate::window::Opening;
 use output::Output;
 
 /// Status after Ctrl-C, as shells expect it.
@@ -45,6 +46,9 @@ struct Arguments {
     /// Machine-readable results on stdout
     #[arg(long, global = true)]
     json: bool,
+    /// Without a command: begin in the tray, and with a window only where no tray shows the app
+    #[arg(long)]
+    in_tray: bool,
     #[command(subcommand)]
     command: Option<Command>,
 }
@@ -81,8 +85,12 @@ pub fn main() -> ExitCode {
         Ok(arguments) => arguments,
         Err(err) => return usage(&err),
     };
+    if arguments.in_tray && arguments.command.is_some() {
+        output::report_line("--in-tray goes without a command; see `onebit --help`");
+        return ExitCode::from(2);
+    }
     let mut output = Output::new(arguments.json);
-    match run(arguments.command, &mut output) {
+    match run(arguments.command, arguments.in_tray, &mut output) {
         Ok(code) => code,
         Err(err) if output::is_closed_pipe(&err) => ExitCode::SUCCESS,
         Err(err) => {
@@ -92,10 +100,10 @@ pub fn main() -> ExitCode {
     }
 }
 
-fn run(command: Option<Command>, output: &mut Output) -> Result<ExitCode> {
+fn run(command: Option<Command>, in_tray: bool, output: &mut Output) -> Result<ExitCode> {
     let folders = Folders::from_env()?;
     match command {
-        None => window(&folders),
+        None => window(&folders, if in_tray { Opening::Tray } else { Opening::Window }),
         Some(Command::Chat(command)) => command.run(&folders, output),
         Some(Command::Complete(command)) => command.run(&folders, output),
         Some(Command::Tokenize(command)) => command.run(&folders, output),
@@ -110,8 +118,8 @@ fn run(command: Option<Command>, output: &mut Output) -> Result<ExitCode> {
     }
 }
 
-fn window(folders: &Folders) -> Result<ExitCode> {
-    crate::window::run(folders)?;
+fn window(folders: &Folders, opening: Opening) -> Result<ExitCode> {
+    crate::window::run(folders, opening)?;
     Ok(ExitCode::SUCCESS)
 }
 

@@ -2,4 +2,5 @@
 
 pub mod chat;
 pub mod palette;
+mod sampling;
 pub mod settings;

@@ -228,7 +228,11 @@ fn value_of(row: &Row, item: &Item) -> Option<Value> {
         Value::Real(_) => {
             value.as_float().or_else(|| value.as_integer().map(|whole| whole as f64)).map(Value::Real)
         }
-        Value::Text(_) => value.as_str().map(|text| Value::from(text.to_owned())),
+        Value::Text(_) => match value.as_bool() {
+            // A switch in files of earlier versions.
+            Some(on) if row.key == Key::ReducedMotion => Some(Value::from(if on { "on" } else { "off" })),
+            _ => value.as_str().map(|text| Value::from(text.to_owned())),
+        },
     }
 }
 

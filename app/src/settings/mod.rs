@@ -14,6 +14,7 @@ mod value;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use onebit_engine::lane::{KvDtype, LaneChoice};
 use onebit_engine::sampler::Sampling;
@@ -174,9 +175,13 @@ impl Settings {
         self.get(Key::TextSize).whole() as f32 / 100.0
     }
 
-    /// Whether nothing may move by itself.
-    pub fn reduced_motion(&self) -> bool {
-        self.get(Key::ReducedMotion).is_on()
+    /// Whether nothing may move by itself, given what the desktop wishes.
+    pub fn reduced_motion(&self, desktop: bool) -> bool {
+        match self.get(Key::ReducedMotion).text() {
+            "on" => true,
+            "off" => false,
+            _ => desktop,
+        }
     }
 
     /// Whether Enter alone makes a new line and Ctrl+Enter sends.
@@ -187,6 +192,11 @@ impl Settings {
     /// Whether the chat that was open last is opened at start.
     pub fn opens_last_chat(&self) -> bool {
         self.get(Key::Start).text() == "last"
+    }
+
+    /// How long what was deleted is kept, to be brought back.
+    pub fn keep_deleted(&self) -> Duration {
+        Duration::from_secs(self.get(Key::KeepDeleted).whole().unsigned_abs() * 86_400)
     }
 
     /// System prompt for a model; empty for none.

@@ -67,14 +67,20 @@ pub enum Key {
     Start,
     /// What closing the window does.
     Closing,
+    /// Whether the desktop starts it.
+    Autostart,
+    /// Whether notifications are shown.
+    Notifications,
     /// Light or dark.
     Theme,
     /// Size of everything.
     TextSize,
-    /// No animation.
+    /// No animation: always, never, or where the desktop asks for it.
     ReducedMotion,
     /// Enter or Ctrl+Enter.
     SendWith,
+    /// How long deletions can be undone.
+    KeepDeleted,
     /// Before every conversation.
     SystemPrompt,
     /// Variation.
@@ -186,7 +192,7 @@ const LOG_LEVELS: &[(&str, &str)] =
     &[("error", "Problems"), ("warn", "Warnings"), ("info", "Events"), ("debug", "Details")];
 
 /// Every setting, in the order of [`Key`].
-pub static TABLE: LazyLock<[Row; 20]> = LazyLock::new(|| {
+pub static TABLE: LazyLock<[Row; 23]> = LazyLock::new(|| {
     [
         Row::new(
             Key::Start,
@@ -209,6 +215,28 @@ pub static TABLE: LazyLock<[Row; 20]> = LazyLock::new(|| {
             "Keeps running in the tray, or quits. Where the desktop shows no tray, closing always quits.",
         ),
         Row::new(
+            Key::Autostart,
+            ("general", "autostart"),
+            Group::General,
+            Kind::Switch,
+            Value::Switch(false),
+        )
+        .says(
+            "Start with the desktop",
+            "Starts in the tray when you log in; where the desktop shows no tray, with a window.",
+        ),
+        Row::new(
+            Key::Notifications,
+            ("general", "notifications"),
+            Group::General,
+            Kind::Switch,
+            Value::Switch(true),
+        )
+        .says(
+            "Notifications",
+            "Tells when an answer that took more than ten seconds ends and you are not looking at it.",
+        ),
+        Row::new(
             Key::Theme,
             ("appearance", "theme"),
             Group::Appearance,
@@ -228,10 +256,10 @@ pub static TABLE: LazyLock<[Row; 20]> = LazyLock::new(|| {
             Key::ReducedMotion,
             ("appearance", "reduced_motion"),
             Group::Appearance,
-            Kind::Switch,
-            Value::Switch(false),
+            Kind::Choice(&[("system", "System"), ("on", "On"), ("off", "Off")]),
+            text("system"),
         )
-        .says("Reduced motion", "Turns off all animation."),
+        .says("Reduced motion", "Turns off all animation. Follows the desktop unless you choose."),
         Row::new(
             Key::SendWith,
             ("chat", "send_with"),
@@ -240,6 +268,17 @@ pub static TABLE: LazyLock<[Row; 20]> = LazyLock::new(|| {
             text("enter"),
         )
         .says("Send with", "Shift+Enter always makes a new line."),
+        Row::new(
+            Key::KeepDeleted,
+            ("chat", "keep_deleted_days"),
+            Group::Chat,
+            Kind::Whole { least: 0, most: 365, step: 1, unit: "days", zero: Some("A minute") },
+            Value::Whole(30),
+        )
+        .says(
+            "Keep what was deleted",
+            "Deleted chats, messages and personas can be restored so long; 0 removes them after a minute.",
+        ),
         Row::new(
             Key::SystemPrompt,
             ("chat", "system_prompt"),

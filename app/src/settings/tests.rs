@@ -143,6 +143,20 @@ fn what_cannot_be_used_is_named_and_the_rest_is_used() {
 }
 
 #[test]
+fn the_switch_of_earlier_files_still_says_whether_anything_moves() {
+    for (old, desktop, reduced) in
+        [("true", false, true), ("false", true, false), ("\"system\"", true, true), ("\"on\"", false, true)]
+    {
+        let place = place(&format!("[appearance]\nreduced_motion = {old} # quiet\n"));
+        let loaded = place.load();
+        assert_eq!(loaded.problems, Vec::new());
+        assert_eq!(loaded.settings.reduced_motion(desktop), reduced, "{old}");
+        place.save(&[Change::set(Key::ReducedMotion, "off")]);
+        assert!(place.text().contains("reduced_motion = \"off\" # quiet"), "{}", place.text());
+    }
+}
+
+#[test]
 fn a_change_keeps_comments_order_and_unknown_keys() {
     let place = place(&FULL.replace("[chat]", "[chat]\nwarmth = 3"));
     place.save(&[
@@ -168,7 +182,7 @@ fn what_is_written_is_read_back() {
     let place = place("");
     let model = || Some("a \"model\".gguf".to_owned());
     let changes = [
-        Change::set(Key::ReducedMotion, true),
+        Change::set(Key::ReducedMotion, "on"),
         Change::set(Key::Temperature, 0.35),
         Change::set(Key::SystemPrompt, "Two\nlines \"quoted\"".to_owned()),
         Change::Set { key: Key::TopK, model: model(), value: Some(40.into()) },

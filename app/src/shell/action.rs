@@ -3,11 +3,12 @@
 
 use eframe::egui::{Key, KeyboardShortcut, Modifiers};
 
-use super::{Command, Page};
+use super::{Command, Page, Part};
 use crate::chat::{ChatCommand, Controller, Conversation, ListCommand, last_answer};
 use crate::settings::{Change, Key as Setting, Kind, Settings};
 use crate::store::Role;
 use crate::theme::icons;
+use crate::transfer::Format;
 
 /// Where an action is listed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -59,6 +60,8 @@ pub struct Situation<'a> {
     pub page: Page,
     /// Whether the list is a sheet over the content.
     pub list_is_sheet: bool,
+    /// Whether a tray could bring a hidden window back.
+    pub has_tray: bool,
 }
 
 /// Something a user can ask for.
@@ -205,6 +208,73 @@ pub static DELETE_CHAT: Action =
     Action::new("chat.delete", "Delete this chat", Section::Chat, icons::TRASH, |now| {
         Some(Command::InList(ListCommand::Delete(vec![now.controller.conversation()?.chat.id])))
     });
+/// What was deleted and can be brought back.
+pub static RECENTLY_DELETED: Action =
+    Action::new("chats.deleted", "Recently deleted", Section::Chat, icons::TRASH, |_| {
+        Some(Command::ShowSettings(Part::Deleted))
+    });
+/// Chats out of a file.
+pub static IMPORT: Action =
+    Action::new("chats.import", "Import chats…", Section::Chat, icons::DOWNLOAD_SIMPLE, |_| {
+        Some(Command::InList(ListCommand::PickImport))
+    });
+/// The chat shown, to import again.
+pub static EXPORT_CHAT: Action = Action::new(
+    "chat.export-json",
+    "Export this chat as JSON…",
+    Section::Chat,
+    icons::UPLOAD_SIMPLE,
+    |now| export_chat(now, Format::Json),
+);
+/// The chat shown, to read.
+pub static EXPORT_CHAT_TO_READ: Action = Action::new(
+    "chat.export-markdown",
+    "Export this chat as Markdown…",
+    Section::Chat,
+    icons::FILE_TEXT,
+    |now| export_chat(now, Format::Markdown),
+);
+/// Every chat, to import again.
+pub static EXPORT_ALL: Action = Action::new(
+    "chats.export-json",
+    "Export all chats as JSON…",
+    Section::Chat,
+    icons::UPLOAD_SIMPLE,
+    |now| export_all(now, Format::Json),
+);
+/// Every chat, to read.
+pub static EXPORT_ALL_TO_READ: Action = Action::new(
+    "chats.export-markdown",
+    "Export all chats as Markdown…",
+    Section::Chat,
+    icons::FILE_TEXT,
+    |now| export_all(now, Format::Markdown),
+);
+
+fn export_chat(now: &Situation<'_>, format: Format) -> Option<Command> {
+    let chat = now.controller.conversation()?.chat.id;
+    Some(Command::InList(ListCommand::PickExport(Some(vec![chat]), format)))
+}
+
+fn export_all(now: &Situation<'_>, format: Format) -> Option<Command> {
+    let some = !now.controller.library.chats.is_empty();
+    some.then_some(Command::InList(ListCommand::PickExport(None, format)))
+}
+/// The personas, to change them.
+pub static MANAGE_PERSONAS: Action =
+    Action::new("persona.manage", "Manage personas", Section::Chat, icons::USERS_THREE, |_| {
+        Some(Command::ShowSettings(Part::Personas))
+    });
+/// A persona that is not there yet.
+pub static NEW_PERSONA: Action =
+    Action::new("persona.new", "New persona", Section::Chat, icons::USER_CIRCLE, |_| {
+        Some(Command::EditPersona(None))
+    });
+/// How the chat shown is answered, as a persona.
+pub static SAVE_PERSONA: Action =
+    Action::new("persona.save", "Save this chat as a persona…", Section::Chat, icons::FLOPPY_DISK, |now| {
+        now.controller.differs_from_persona().then_some(Command::AskPersonaName)
+    });
 /// The list where it is a sheet.
 pub static TOGGLE_LIST: Action =
     Action::new("window.list", "Show or hide the list", Section::Window, icons::SIDEBAR, |now| {
@@ -266,6 +336,16 @@ pub static NORMAL_TEXT: Action =
     })
     .key(Modifiers::COMMAND, Key::Num0);
 
+/// The window away, the app in the tray.
+pub static HIDE_WINDOW: Action =
+    Action::new("window.hide", "Hide the window", Section::Window, icons::TRAY, |now| {
+        now.has_tray.then_some(Command::HideWindow)
+    });
+/// The end.
+pub static QUIT: Action =
+    Action::new("window.quit", "Quit", Section::Window, icons::POWER, |_| Some(Command::Quit))
+        .key(Modifiers::COMMAND, Key::Q);
+
 fn theme(name: &'static str) -> Option<Command> {
     Some(Command::Change(Change::set(Setting::Theme, name)))
 }
@@ -292,6 +372,15 @@ pub static ACTIONS: &[&Action] = &[
     &CHAT_PANEL,
     &RENAME_CHAT,
     &DELETE_CHAT,
+    &RECENTLY_DELETED,
+    &IMPORT,
+    &EXPORT_CHAT,
+    &EXPORT_CHAT_TO_READ,
+    &EXPORT_ALL,
+    &EXPORT_ALL_TO_READ,
+    &MANAGE_PERSONAS,
+    &NEW_PERSONA,
+    &SAVE_PERSONA,
     &OPEN_MODEL,
     &GO_CHAT,
     &GO_SETTINGS,
@@ -307,6 +396,8 @@ pub static ACTIONS: &[&Action] = &[
     &LARGER_TEXT,
     &SMALLER_TEXT,
     &NORMAL_TEXT,
+    &HIDE_WINDOW,
+    &QUIT,
 ];
 
 /// The action with this id.

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use super::{Page, Part};
 use crate::chat::{ChatCommand, Choice, ListCommand};
 use crate::settings::Change;
-use crate::store::ChatId;
+use crate::store::{ChatId, PersonaId};
 use crate::window::Closing;
 
 /// A command. What a user can ask for by name is listed in [`super::action`].
@@ -31,6 +31,10 @@ pub enum Command {
     InChat(ChatCommand),
     /// Ask for a new title.
     AskRename(ChatId),
+    /// Ask under which name to keep how the chat shown is answered.
+    AskPersonaName,
+    /// Show the page of the personas with one to edit, or a new one.
+    EditPersona(Option<PersonaId>),
     /// Something with the chats as a whole.
     InList(ListCommand),
     /// Choose a model.

@@ -48,6 +48,10 @@ impl Page {
 pub enum Part {
     /// The values of a group; all groups are one long part.
     Values(Group),
+    /// System prompts with sampling under a name.
+    Personas,
+    /// What was deleted and can be brought back.
+    Deleted,
     /// Keys of all actions.
     Shortcuts,
     /// What happened.
@@ -61,13 +65,15 @@ impl Part {
     pub fn all() -> impl Iterator<Item = Self> {
         let filled = |group: &Group| table::TABLE.iter().any(|row| row.group == *group);
         let groups = Group::ALL.into_iter().filter(filled).map(Self::Values);
-        groups.chain([Self::Shortcuts, Self::Log, Self::About])
+        groups.chain([Self::Personas, Self::Deleted, Self::Shortcuts, Self::Log, Self::About])
     }
 
     /// What it is called.
     pub fn title(self) -> &'static str {
         match self {
             Self::Values(group) => group.title(),
+            Self::Personas => "Personas",
+            Self::Deleted => "Recently deleted",
             Self::Shortcuts => "Shortcuts",
             Self::Log => "Log",
             Self::About => "About",
@@ -82,6 +88,8 @@ impl Part {
             Self::Values(Group::Chat) => icons::CHAT_CIRCLE,
             Self::Values(Group::Models) => icons::CUBE,
             Self::Values(Group::Advanced) => icons::SLIDERS_HORIZONTAL,
+            Self::Personas => icons::USERS_THREE,
+            Self::Deleted => icons::TRASH,
             Self::Shortcuts => icons::KEYBOARD,
             Self::Log => icons::TERMINAL_WINDOW,
             Self::About => icons::INFO,

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use super::deleted::{Deleted, DeletedId};
 use super::import::Imported;
 use super::record::{
     AnswerStats, Chat, ChatHead, ChatId, Message, MessageId, MessageState, Persona, PersonaId,
@@ -72,7 +73,8 @@ pub enum Write {
         /// Where both were taken from.
         persona: Option<PersonaId>,
     },
-    /// Deletes a chat with all its messages. [`Write::RestoreChat`] undoes it until it is purged, see [`super::UNDO_FOR`].
+    /// Deletes a chat with all its messages. [`Write::RestoreChat`] undoes it until it is purged, see
+    /// [`super::Store::keep_deleted`].
     DeleteChat(ChatId),
     /// Undoes [`Write::DeleteChat`].
     RestoreChat(ChatId),
@@ -86,6 +88,8 @@ pub enum Write {
     DeletePersona(PersonaId),
     /// Undoes [`Write::DeletePersona`] until it is purged.
     RestorePersona(PersonaId),
+    /// Removes something that is deleted for good, at once.
+    DeleteForGood(DeletedId),
     /// Remembers a value under a name: last open chat, draft, window size. An empty value forgets it.
     SetState {
         /// Name, see [`super::state`].
@@ -118,6 +122,8 @@ pub enum Query {
     Chat(ChatId),
     /// A remembered value. Answered by [`Event::State`].
     State(String),
+    /// What was deleted and can be brought back. Answered by [`Event::Deleted`].
+    Deleted,
 }
 
 /// Whether what the store is told reaches the disk.
@@ -176,6 +182,8 @@ pub enum Event {
     },
     /// Answer to [`Query::Personas`].
     Personas(Vec<Persona>),
+    /// Answer to [`Query::Deleted`], newest deletion first.
+    Deleted(Vec<Deleted>),
     /// Answer to [`Query::Chat`].
     Chat {
         /// The chat.

@@ -6,6 +6,7 @@
 use std::collections::{HashMap, HashSet};
 
 use super::command::{Ticket, Write};
+use super::deleted::DeletedId;
 use super::record::{
     AnswerStats, Chat, ChatId, Kept, Message, MessageId, MessageState, Persona, PersonaId, now_millis,
 };
@@ -65,6 +66,7 @@ pub(super) enum Change {
         at_millis: i64,
     },
     RestorePersona(PersonaId),
+    DeleteForGood(DeletedId),
     SetState {
         name: String,
         value: String,
@@ -131,6 +133,7 @@ impl Journal {
                 Change::DeletePersona { persona, at_millis: self.deletion_millis() }
             }
             Write::RestorePersona(persona) => Change::RestorePersona(persona),
+            Write::DeleteForGood(what) => Change::DeleteForGood(what),
             Write::SetState { name, value } => {
                 self.waiting
                     .retain(|waiting| !matches!(waiting, Change::SetState { name: old, .. } if *old == name));
@@ -195,6 +198,11 @@ impl Journal {
                 Change::DeleteChat { .. } | Change::DeleteMessage { .. } | Change::DeletePersona { .. }
             )
         })
+    }
+
+    /// Whether something is to be removed for good.
+    pub fn deletes_for_good(&self) -> bool {
+        self.waiting.iter().any(|change| matches!(change, Change::DeleteForGood(_)))
     }
 
     /// Bytes of text held here.
@@ -311,7 +319,8 @@ impl Change {
             | Change::DeleteMessage { .. }
             | Change::RestoreMessage(_)
             | Change::DeletePersona { .. }
-            | Change::RestorePersona(_) => 0,
+            | Change::RestorePersona(_)
+            | Change::DeleteForGood(_) => 0,
         }
     }
 }

@@ -13,7 +13,7 @@ use super::database::{self, Database, OpenError, SaveError};
 use super::journal::Journal;
 use super::mailbox::{Command, Mailbox};
 use super::record::{Chat, ChatHead, ChatId, Kept, Message, now_millis};
-use super::{UNDO_FOR, search, sql};
+use super::{UNDO_FOR, deleted, search, sql};
 
 /// Growth of an answer waits this long for more of it.
 const SAVE_EVERY: Duration = Duration::from_millis(250);
@@ -39,6 +39,9 @@ impl Base {
     }
 }
 
+/// Longest time between two looks for what was deleted too long ago, while something is deleted.
+const PURGE_EVERY: Duration = Duration::from_secs(3600);
+
 /// See the module documentation.
 pub(super) struct Keeper<'m> {
     path: PathBuf,
@@ -48,8 +51,9 @@ pub(super) struct Keeper<'m> {
     /// Why saving fails, while it does.
     trouble: Option<String>,
     last_attempt: Instant,
-    opened_millis: i64,
-    /// When to remove what was deleted for good.
+    /// How long what was deleted stays; `None` until it was said.
+    keep_deleted: Option<Duration>,
+    /// When to look for what was deleted longer ago.
     purge_at: Option<Instant>,
 }
 
@@ -65,7 +69,8 @@ impl<'m> Keeper<'m> {
             journal: Journal::default(),
             trouble,
             last_attempt: now,
-            opened_millis: now_millis(),
+            keep_deleted: None,
+            // What was to go for good may be left by a process that was killed.
             purge_at: Some(now),
         };
         mailbox.deliver(Event::Opened(keeper.saving()));
@@ -116,12 +121,18 @@ impl<'m> Keeper<'m> {
                 }
             }
             Command::Ask(query) => {
-                if matches!(query, Query::Search { .. }) && !self.journal.waiting().is_empty() {
-                    // Only what is in the database is in its index.
+                if matches!(query, Query::Search { .. } | Query::Deleted)
+                    && !self.journal.waiting().is_empty()
+                {
+                    // Both are answered by the database alone.
                     self.save();
                 }
                 let answer = self.answer(query);
                 self.mailbox.deliver(answer);
+            }
+            Command::KeepDeleted(keep) => {
+                self.keep_deleted = Some(keep);
+                self.purge_at = Some(Instant::now());
             }
             Command::Import(job) => {
                 // What was said before it comes before it on the disk as well.
@@ -154,8 +165,10 @@ impl<'m> Keeper<'m> {
         }
         match database.save(self.journal.waiting()) {
             Ok(dropped) => {
-                if self.journal.deletes() {
-                    self.purge_at = Some(Instant::now() + UNDO_FOR + Duration::from_secs(1));
+                if self.journal.deletes_for_good() {
+                    self.purge_at = Some(Instant::now());
+                } else if self.journal.deletes() {
+                    self.purge_later();
                 }
                 self.journal.saved();
                 self.set_trouble(None);
@@ -175,19 +188,36 @@ impl<'m> Keeper<'m> {
         }
     }
 
-    /// Removes for good what was deleted too long ago to be undone.
+    /// Removes for good what was deleted too long ago, or for good.
     fn purge(&mut self) {
         self.purge_at = None;
         let Base::Writable(database) = &self.base else { return };
-        let undo_millis = i64::try_from(UNDO_FOR.as_millis()).unwrap_or(i64::MAX);
-        // Nobody can undo any more what an earlier process deleted.
-        let before = self.opened_millis.max(now_millis().saturating_sub(undo_millis));
-        if let Err(err) = sql::purge(database.connection(), before) {
-            let reason = database::explain(&err, &self.path);
-            self.mailbox.deliver(Event::Refused(format!(
-                "what was deleted is hidden, but still in the database: {reason}"
-            )));
+        let before = match self.keep_deleted {
+            Some(keep) => {
+                let keep_millis = i64::try_from(keep.max(UNDO_FOR).as_millis()).unwrap_or(i64::MAX);
+                now_millis().saturating_sub(keep_millis).max(1)
+            }
+            // Only what has the time 0.
+            None => 1,
+        };
+        let db = database.connection();
+        match deleted::purge(db, before).and_then(|()| deleted::is_any(db)) {
+            Ok(false) => {}
+            Ok(true) => self.purge_later(),
+            Err(err) => {
+                let reason = database::explain(&err, &self.path);
+                self.mailbox.deliver(Event::Refused(format!(
+                    "what was deleted is hidden, but still in the database: {reason}"
+                )));
+            }
         }
+    }
+
+    /// Looks again when the next deletion can be old enough, and every hour.
+    fn purge_later(&mut self) {
+        let Some(keep) = self.keep_deleted else { return };
+        let pause = keep.clamp(UNDO_FOR, PURGE_EVERY) + Duration::from_secs(1);
+        self.purge_at = Some(Instant::now() + pause);
     }
 
     /// The file went bad under us: close it, so that opening sets it aside, and go on with what that gives.
@@ -233,6 +263,7 @@ impl<'m> Keeper<'m> {
             }),
             Query::Chat(id) => self.chat(id),
             Query::Personas => self.personas(),
+            Query::Deleted => deleted::list(db).map(Event::Deleted),
             Query::State(name) => match self.journal.state(&name) {
                 Some(waiting) => {
                     let value = (!waiting.is_empty()).then(|| waiting.to_owned());

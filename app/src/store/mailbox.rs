@@ -21,6 +21,8 @@ pub(super) enum Command {
     Write(Ticket, Write),
     Ask(Query),
     Import(ImportJob),
+    /// Deletions are kept so long.
+    KeepDeleted(Duration),
 }
 
 #[derive(Default)]
@@ -88,6 +90,10 @@ impl Mailbox {
 
     pub fn import(&self, job: ImportJob) -> Result<(), StoreError> {
         self.push(Command::Import(job))
+    }
+
+    pub fn keep_deleted(&self, keep: Duration) -> Result<(), StoreError> {
+        self.push(Command::KeepDeleted(keep))
     }
 
     fn push(&self, command: Command) -> Result<(), StoreError> {
@@ -180,7 +186,8 @@ fn write_bytes(write: &Write) -> usize {
         | Write::DeleteMessage(_)
         | Write::RestoreMessage(_)
         | Write::DeletePersona(_)
-        | Write::RestorePersona(_) => 0,
+        | Write::RestorePersona(_)
+        | Write::DeleteForGood(_) => 0,
     }
 }
 

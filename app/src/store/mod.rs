@@ -6,6 +6,7 @@
 
 mod command;
 mod database;
+mod deleted;
 mod import;
 mod journal;
 mod keeper;
@@ -29,6 +30,7 @@ use keeper::Keeper;
 use mailbox::Mailbox;
 
 pub use command::{Event, Hit, Piece, Query, Saving, Ticket, Write};
+pub use deleted::{Deleted, DeletedId};
 pub use import::{ImportJob, Imported, Importer};
 pub use record::{
     AnswerStats, Attachment, Chat, ChatHead, ChatId, Message, MessageId, MessageState, Persona, PersonaId,
@@ -37,7 +39,7 @@ pub use record::{
 pub use sampling::ChatSampling;
 pub use snapshot::Snapshot;
 
-/// How long a deletion can be undone at least. Afterwards, or at the next start, what was deleted is removed for good.
+/// How long a deletion can be undone at least, however short [`Store::keep_deleted`] says.
 pub const UNDO_FOR: Duration = Duration::from_secs(60);
 
 /// Called after an event has been delivered.
@@ -49,6 +51,8 @@ pub mod state {
     pub const LAST_CHAT: &str = "last_chat";
     /// Text typed but not sent.
     pub const DRAFT: &str = "draft";
+    /// Names of the values that hold the files attached to it, one a line.
+    pub const DRAFT_FILES: &str = "draft_files";
 }
 
 /// Why the store could not take a command.
@@ -116,6 +120,15 @@ impl Store {
     /// As [`Store::write`].
     pub fn import(&self, job: ImportJob) -> Result<(), StoreError> {
         self.mailbox.import(job)
+    }
+
+    /// Says how long what was deleted stays, to be brought back; it is removed for good afterwards. Until this is said, and for
+    /// [`UNDO_FOR`] in any case, everything stays.
+    ///
+    /// # Errors
+    /// As [`Store::write`].
+    pub fn keep_deleted(&self, keep: Duration) -> Result<(), StoreError> {
+        self.mailbox.keep_deleted(keep)
     }
 
     /// Next event, if one is there.

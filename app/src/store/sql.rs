@@ -3,6 +3,7 @@
 use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, ToSql, ToSqlOutput, ValueRef};
 use rusqlite::{Connection, OptionalExtension as _, Row, Transaction, params};
 
+use super::deleted;
 use super::journal::Change;
 use super::record::{
     AnswerStats, Attachment, Chat, ChatHead, ChatId, Kept, Message, MessageId, MessageState, Persona,
@@ -16,7 +17,7 @@ const MESSAGE: &str = "id, chat, parent, role, content, state, created_millis, t
      decode_millis, lane, model, error, cached_tokens, thinking_tokens, thinking_millis, cut_short, attachments, \
      deleted_millis";
 /// A message and everything below it, as the table `below`.
-const BELOW: &str = "WITH RECURSIVE below (id) AS (
+pub(super) const BELOW: &str = "WITH RECURSIVE below (id) AS (
          SELECT ?1 UNION SELECT messages.id FROM messages JOIN below ON messages.parent = below.id
      )";
 
@@ -92,6 +93,8 @@ pub(super) fn apply(db: &Transaction<'_>, change: &Change) -> rusqlite::Result<b
         Change::RestorePersona(persona) => {
             run(db, "UPDATE personas SET deleted_millis = NULL WHERE id = ?1", params![persona.0])
         }
+        // What is gone already is what was asked for.
+        Change::DeleteForGood(what) => deleted::mark_for_good(db, *what).map(|()| true),
         Change::SetState { name, value } if value.is_empty() => {
             run(db, "DELETE FROM state WHERE name = ?1", params![name]).map(|_| true)
         }
@@ -104,7 +107,7 @@ pub(super) fn apply(db: &Transaction<'_>, change: &Change) -> rusqlite::Result<b
 }
 
 /// Runs a statement; says whether it touched a row.
-fn run(db: &Connection, sql: &str, params: impl rusqlite::Params) -> rusqlite::Result<bool> {
+pub(super) fn run(db: &Connection, sql: &str, params: impl rusqlite::Params) -> rusqlite::Result<bool> {
     db.prepare_cached(sql)?.execute(params).map(|rows| rows > 0)
 }
 
@@ -228,24 +231,6 @@ fn finish(
 /// Whatever SQLite says.
 pub(super) fn mark_interrupted(db: &Connection) -> rusqlite::Result<usize> {
     db.execute("UPDATE messages SET state = 'interrupted' WHERE state = 'writing'", [])
-}
-
-/// Removes what was deleted before this time for good. At most 500 rows a statement, newest first: a message is removed before
-/// what it answers, because SQLite gives up on cascades deeper than 1000.
-///
-/// # Errors
-/// Whatever SQLite says.
-pub(super) fn purge(db: &Connection, before_millis: i64) -> rusqlite::Result<()> {
-    // Each selection through its index: left alone, SQLite walks all messages because they come in the wanted order.
-    let messages = "DELETE FROM messages WHERE id IN (
-         SELECT id FROM messages INDEXED BY messages_deleted WHERE deleted_millis < ?1
-         UNION SELECT messages.id FROM chats INDEXED BY chats_deleted
-             CROSS JOIN messages INDEXED BY messages_by_chat ON messages.chat = chats.id WHERE chats.deleted_millis < ?1
-         ORDER BY 1 DESC LIMIT 500)";
-    while run(db, messages, [before_millis])? {}
-    run(db, "DELETE FROM chats WHERE deleted_millis < ?1", [before_millis])?;
-    run(db, "DELETE FROM personas WHERE deleted_millis < ?1", [before_millis])?;
-    Ok(())
 }
 
 /// Heads of all chats, pinned first, then newest change first.

@@ -82,9 +82,14 @@ pub fn install(ctx: &egui::Context) {
 }
 
 /// Switches the theme.
-fn choose(ctx: &egui::Context, appearance: Appearance) {
+fn choose(ctx: &egui::Context, appearance: Appearance, desktop_is_dark: Option<bool>) {
     ctx.set_theme(match appearance {
-        Appearance::System => ThemePreference::System,
+        Appearance::System => match desktop_is_dark {
+            Some(true) => ThemePreference::Dark,
+            Some(false) => ThemePreference::Light,
+            // What the window system says, which on most desktops is nothing.
+            None => ThemePreference::System,
+        },
         Appearance::Light => ThemePreference::Light,
         Appearance::Dark => ThemePreference::Dark,
     });
@@ -95,6 +100,8 @@ fn choose(ctx: &egui::Context, appearance: Appearance) {
 pub struct Look {
     /// Which theme.
     pub appearance: Appearance,
+    /// Whether the desktop is dark or light, once it has said so.
+    pub desktop_is_dark: Option<bool>,
     /// Factor by which everything is larger than designed.
     pub zoom: f32,
     /// Whether nothing may move by itself.
@@ -103,7 +110,7 @@ pub struct Look {
 
 /// Applies a look; costs nothing when it is applied already.
 pub fn apply(ctx: &egui::Context, look: Look) {
-    choose(ctx, look.appearance);
+    choose(ctx, look.appearance, look.desktop_is_dark);
     if ctx.zoom_factor() != look.zoom {
         ctx.set_zoom_factor(look.zoom);
     }

@@ -43,12 +43,14 @@ pub fn entries(face: &Face) -> Vec<Entry> {
     if !face.models.is_empty() {
         entries.push(models(face));
     }
+    entries.extend(face.lane.as_deref().map(|lane| lanes(face, lane)));
     if face.writing {
         entries.push(Entry::new(6, "Stop the answer", Press::Stop));
     }
-    if !face.models.is_empty() || face.writing {
+    if !face.models.is_empty() || face.lane.is_some() || face.writing {
         entries.push(Entry::separator(7));
     }
+    entries.push(Entry::new(10, "Settings", Press::Settings));
     entries.push(Entry::new(8, "Quit", Press::Quit));
     entries
 }
@@ -64,6 +66,15 @@ fn models(face: &Face) -> Entry {
         below: Vec::new(),
     });
     Entry { id: 5, label: Some(literal(&label)), press: None, chosen: None, below: below.collect() }
+}
+
+fn lanes(face: &Face, lane: &str) -> Entry {
+    let below = (100..).zip(&face.lanes).map(|(id, lane)| Entry {
+        chosen: Some(lane.chosen),
+        ..Entry::new(id, lane.word, Press::Lane(lane.name.to_owned()))
+    });
+    let label = Some(literal(&format!("Lane: {lane}")));
+    Entry { id: 9, label, press: None, chosen: None, below: below.collect() }
 }
 
 /// A number above those of the fixed entries.
@@ -86,7 +97,7 @@ pub fn find(entries: &[Entry], id: i32) -> Option<&Entry> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::tray::Model;
+    use crate::tray::{Lane, Model};
 
     fn labels(menu: &[Entry]) -> Vec<&str> {
         menu.iter().map(|entry| entry.label.as_deref().unwrap_or("-")).collect()
@@ -94,20 +105,34 @@ mod tests {
 
     fn full() -> Face {
         let models = ["starter", "my_model"].map(|id| Model { id: id.to_owned(), label: id.to_owned() });
-        Face { window: true, writing: true, models: models.to_vec(), chosen: Some(1), ..Face::default() }
+        let lane = |name, word, chosen| Lane { name, word, chosen };
+        Face {
+            window: true,
+            writing: true,
+            models: models.to_vec(),
+            chosen: Some(1),
+            lane: Some("CPU · AVX2".to_owned()),
+            lanes: vec![lane("auto", "Automatic", false), lane("cpu", "Processor", true)],
+            ..Face::default()
+        }
     }
 
     #[test]
     fn what_cannot_be_done_now_is_absent() {
-        assert_eq!(labels(&entries(&Face::default())), ["Open 1bit Desktop", "New chat", "-", "Quit"]);
+        assert_eq!(
+            labels(&entries(&Face::default())),
+            ["Open 1bit Desktop", "New chat", "-", "Settings", "Quit"]
+        );
         let wanted = [
             "Open 1bit Desktop",
             "Hide window",
             "New chat",
             "-",
             "Model: my__model",
+            "Lane: CPU · AVX2",
             "Stop the answer",
             "-",
+            "Settings",
             "Quit",
         ];
         assert_eq!(labels(&entries(&full())), wanted);
@@ -125,6 +150,9 @@ mod tests {
         assert_eq!(press("Hide window"), Some(Press::Hide));
         assert_eq!(press("New chat"), Some(Press::NewChat));
         assert_eq!(press("Stop the answer"), Some(Press::Stop));
+        assert_eq!(press("Settings"), Some(Press::Settings));
+        assert_eq!(press("Processor"), Some(Press::Lane("cpu".to_owned())));
+        assert_eq!(press("Lane: CPU · AVX2"), None);
         assert_eq!(press("Quit"), Some(Press::Quit));
         assert_eq!(press("starter"), Some(Press::Model("starter".to_owned())));
         assert_eq!(press("Model: my__model"), None);
@@ -148,10 +176,13 @@ mod tests {
     }
 
     #[test]
-    fn exactly_the_model_that_answers_is_marked() {
+    fn exactly_the_model_that_answers_and_the_lane_that_was_chosen_are_marked() {
         let menu = entries(&full());
-        let models = menu.iter().find(|entry| !entry.below.is_empty()).unwrap();
-        let marked: Vec<_> = models.below.iter().map(|model| model.chosen).collect();
-        assert_eq!(marked, [Some(false), Some(true)]);
+        let below: Vec<_> = menu.iter().filter(|entry| !entry.below.is_empty()).collect();
+        assert_eq!(below.len(), 2);
+        for entry in below {
+            let marked: Vec<_> = entry.below.iter().map(|entry| entry.chosen).collect();
+            assert_eq!(marked, [Some(false), Some(true)], "{:?}", entry.label);
+        }
     }
 }

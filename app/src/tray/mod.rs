@@ -42,6 +42,17 @@ pub struct Model {
     pub label: String,
 }
 
+/// A place where models can run, in the menu.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Lane {
+    /// What is reported when it is chosen.
+    pub name: &'static str,
+    /// What it is called.
+    pub word: &'static str,
+    /// Whether it is the chosen one.
+    pub chosen: bool,
+}
+
 /// What icon, tooltip and menu show.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Face {
@@ -57,6 +68,10 @@ pub struct Face {
     pub models: Vec<Model>,
     /// Which of them answers.
     pub chosen: Option<usize>,
+    /// Where models run, once the engine does.
+    pub lane: Option<String>,
+    /// Where they could run.
+    pub lanes: Vec<Lane>,
 }
 
 /// Something in the menu, or the icon itself.
@@ -70,6 +85,10 @@ pub enum Press {
     NewChat,
     /// Let this model answer.
     Model(String),
+    /// Run models there.
+    Lane(String),
+    /// Show the settings.
+    Settings,
     /// Stop what is being written.
     Stop,
     /// End the app.

@@ -1,7 +1,9 @@
 //! Text and icons placed in a layout.
 
 use eframe::egui::accesskit::Role;
-use eframe::egui::{Align2, Color32, Painter, Pos2, Rect, Response, Sense, Ui, WidgetInfo};
+use eframe::egui::{
+    Align, Align2, Color32, Layout, Painter, Pos2, Rect, Response, Sense, Ui, UiBuilder, WidgetInfo, vec2,
+};
 
 use crate::theme::{self, Text};
 
@@ -22,6 +24,19 @@ pub fn paragraph(ui: &mut Ui, style: Text, color: Color32, text: &str) -> Respon
     ui.painter().galley(rect.min, galley, color);
     response.widget_info(|| WidgetInfo::labeled(Role::Label, true, text));
     response
+}
+
+/// The title of a part of a panel at the left and something at the right, 24 high.
+pub fn title_row(ui: &mut Ui, title: &str, right: impl FnOnce(&mut Ui)) {
+    let tokens = theme::tokens(ui.ctx());
+    let (line, _) = ui.allocate_exact_size(vec2(ui.available_width(), 24.0), Sense::hover());
+    let builder = UiBuilder::new().max_rect(line).layout(Layout::right_to_left(Align::Center));
+    ui.scope_builder(builder, |ui| {
+        right(ui);
+        ui.with_layout(Layout::left_to_right(Align::Center), |ui| {
+            label(ui, Text::Strong, tokens.text, title);
+        });
+    });
 }
 
 /// Text painted around a point, without a place in the layout.

@@ -1,7 +1,7 @@
 //! Menu items. The menu itself is `egui::Popup`, which brings arrow keys, Esc and closing.
 
 use eframe::egui::accesskit::Role;
-use eframe::egui::{Frame, Margin, Response, Sense, Stroke, Ui, Widget, WidgetInfo, pos2, vec2};
+use eframe::egui::{Frame, Margin, Rect, Response, Sense, Stroke, Ui, Widget, WidgetInfo, pos2, vec2};
 
 use super::{focus_ring_inside, icon};
 use crate::theme::{self, Elevation, Text};
@@ -15,6 +15,14 @@ pub fn menu_frame(ui: &Ui) -> Frame {
         .corner_radius(theme::R3)
         .inner_margin(Margin::same(4))
         .shadow(theme::shadow(&tokens, Elevation::Menu))
+}
+
+/// A line between groups of a menu of this width.
+pub fn menu_divider(ui: &mut Ui, width: f32) {
+    let tokens = theme::tokens(ui.ctx());
+    let (rect, _) = ui.allocate_exact_size(vec2(width, 9.0), Sense::hover());
+    let line = Rect::from_min_size(rect.min + vec2(0.0, 4.0), vec2(rect.width(), 1.0));
+    ui.painter().rect_filled(line, 0, tokens.border);
 }
 
 /// A line of a menu, 28 px high.

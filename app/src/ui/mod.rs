@@ -22,12 +22,12 @@ use eframe::egui::{
 use crate::theme::{self, Text};
 
 pub use button::{Button, IconButton, Kind, Size};
-pub use choice::{changed_dot, segment, select, toggle};
+pub use choice::{changed_dot, chooser, segment, select, toggle};
 pub use dialog::{Answer, Confirm, dialog, dilemma};
 pub use field::{Field, text_area, text_field};
 pub use gauge::{bar, busy_ring, dot, gauge, level_color};
-pub use label::{icon, icon_filled, label, paint_centered, paragraph};
-pub use menu::{MenuItem, menu_frame};
+pub use label::{icon, icon_filled, label, paint_centered, paragraph, title_row};
+pub use menu::{MenuItem, menu_divider, menu_frame};
 pub use row::{ListRow, RowOutput, nav_row};
 pub use sheet::sheet;
 pub use slider::Slider;

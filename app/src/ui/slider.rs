@@ -1,5 +1,5 @@
-//! A slider with its number in a field beside it. The number can be typed; arrows move by a step, with Shift by ten; a double click
-//! goes back to the default.
+//! A slider with its number in a field, side by side or with the rail below. The number can be typed; arrows move by a step, with
+//! Shift by ten; a double click goes back to the default.
 
 use std::ops::RangeInclusive;
 
@@ -9,10 +9,13 @@ use eframe::egui::{
     Ui, UiBuilder, WidgetInfo, pos2, vec2,
 };
 
+use super::{changed_dot, label};
 use crate::theme::{self, Text};
 
-/// Width of the rail.
-const RAIL: f32 = 160.0;
+/// Height of the field, and of a rail beside it.
+const LINE: f32 = 28.0;
+/// Space between rail and field.
+const GAP: f32 = 16.0;
 
 /// A slider.
 pub struct Slider<'a> {
@@ -39,23 +42,41 @@ pub struct Slider<'a> {
 }
 
 impl Slider<'_> {
-    /// Draws field and slider; gives a new value.
-    pub fn show(&self, ui: &mut Ui, value: f64) -> Option<f64> {
-        let size = vec2(RAIL + 16.0 + self.field, 28.0);
-        let (rect, _) = ui.allocate_exact_size(size, Sense::hover());
-        let inside = UiBuilder::new().max_rect(rect).layout(Layout::left_to_right(Align::Center));
-        ui.scope_builder(inside, |ui| {
-            ui.spacing_mut().item_spacing.x = 16.0;
-            let dragged = self.rail(ui, value);
-            let typed = self.number(ui, value);
-            typed.or(dragged).map(|new| new.clamp(*self.range.start(), *self.range.end()))
-        })
-        .inner
-        .filter(|new| *new != value)
+    /// Draws rail and field side by side over `width`; gives a new value.
+    pub fn show(&self, ui: &mut Ui, width: f32, value: f64) -> Option<f64> {
+        let (rect, _) = ui.allocate_exact_size(vec2(width, LINE), Sense::hover());
+        let field = rect.with_min_x(rect.right() - self.field);
+        let dragged = self.rail(ui, rect.with_max_x(field.left() - GAP), value);
+        let typed = self.number(ui, field, value);
+        self.new_value(value, typed.or(dragged))
     }
 
-    fn rail(&self, ui: &mut Ui, value: f64) -> Option<f64> {
-        let (rect, _) = ui.allocate_exact_size(vec2(RAIL, 28.0), Sense::hover());
+    /// Draws the name and the field in one line and the rail below, all over the width of `ui`; gives a new value. `changed` marks the
+    /// name.
+    pub fn show_below(&self, ui: &mut Ui, value: f64, changed: bool) -> Option<f64> {
+        let tokens = theme::tokens(ui.ctx());
+        let (rect, _) = ui.allocate_exact_size(vec2(ui.available_width(), LINE + 20.0), Sense::hover());
+        let line = rect.with_max_y(rect.top() + LINE);
+        let field = line.with_min_x(rect.right() - self.field);
+        let name = line.with_max_x(field.left() - 8.0);
+        let inside = UiBuilder::new().max_rect(name).layout(Layout::left_to_right(Align::Center));
+        ui.scope_builder(inside, |ui| {
+            ui.spacing_mut().item_spacing.x = 4.0;
+            label(ui, Text::Body, tokens.text2, self.name);
+            if changed {
+                changed_dot(ui);
+            }
+        });
+        let typed = self.number(ui, field, value);
+        let dragged = self.rail(ui, rect.with_min_y(line.bottom()), value);
+        self.new_value(value, typed.or(dragged))
+    }
+
+    fn new_value(&self, old: f64, new: Option<f64>) -> Option<f64> {
+        new.map(|new| new.clamp(*self.range.start(), *self.range.end())).filter(|new| *new != old)
+    }
+
+    fn rail(&self, ui: &Ui, rect: Rect, value: f64) -> Option<f64> {
         let response = ui.interact(rect, self.id, Sense::click_and_drag());
         response.widget_info(|| WidgetInfo::slider(true, value, self.name));
         ui.ctx().accesskit_node_builder(response.id, |node| {
@@ -113,9 +134,8 @@ impl Slider<'_> {
         (steps != 0.0).then(|| self.stepped(value + steps * self.step))
     }
 
-    fn number(&self, ui: &mut Ui, value: f64) -> Option<f64> {
+    fn number(&self, ui: &mut Ui, rect: Rect, value: f64) -> Option<f64> {
         let tokens = theme::tokens(ui.ctx());
-        let (rect, _) = ui.allocate_exact_size(vec2(self.field, 28.0), Sense::hover());
         let id = self.id.with("field");
         let focused = ui.memory(|memory| memory.has_focus(id));
         let written = format!("{value:.*}", self.decimals);

@@ -1,12 +1,13 @@
 //! Carries out what the user asks for in the list of chats.
 
 use super::desktop::Desktop;
+use super::dialogs::Question;
 use super::picker::{Export, Wanted};
 use crate::chat::ListCommand;
 use crate::panes::chat::message_id;
 use crate::shell::action::{self, Action};
 use crate::shell::{Command, Page};
-use crate::store::ChatId;
+use crate::store::{ChatId, DeletedId};
 use crate::transfer::Format;
 
 /// Longest part of a title in a suggested file name, in characters.
@@ -33,6 +34,14 @@ impl Desktop {
                 self.pick(Wanted::Export(Export { chats, format, name }));
             }
             ListCommand::PickImport => self.pick(Wanted::Import),
+            ListCommand::LookForDeleted => self.controller.look_for_deleted(),
+            ListCommand::BringBack(id) => {
+                self.controller.bring_back(id);
+                if matches!(id, DeletedId::Message(..)) {
+                    self.go(Page::Chat);
+                }
+            }
+            ListCommand::DeleteForGood(ids) => self.question = Some(Question::DeleteForGood(ids)),
             ListCommand::CancelTransfer => self.controller.cancel_transfer(),
         }
     }

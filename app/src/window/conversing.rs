@@ -6,6 +6,7 @@ use super::desktop::Desktop;
 use super::picker::Wanted;
 use crate::chat::{ChatCommand, Notice, Severity, last_answer, reasoning};
 use crate::panes::chat::{Editing, message_id};
+use crate::shell::Page;
 use crate::store::{Message, MessageId, Role};
 
 impl Desktop {
@@ -61,8 +62,13 @@ impl Desktop {
             ChatCommand::SetUp { system, sampling, persona } => {
                 self.controller.set_up(system, sampling, persona);
             }
-            ChatCommand::TakePersona(id) => self.controller.take_persona(id),
+            ChatCommand::TakePersona(id) => {
+                self.controller.take_persona(id);
+                self.go(Page::Chat);
+            }
             ChatCommand::SavePersona(name) => self.controller.save_persona(&name),
+            ChatCommand::PutPersona(persona) => self.controller.put_persona(persona),
+            ChatCommand::DuplicatePersona(id) => self.controller.duplicate_persona(id),
             ChatCommand::DeletePersona(id) => self.controller.delete_persona(id),
         }
     }

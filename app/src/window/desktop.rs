@@ -14,7 +14,7 @@ use crate::chat::{ChatCommand, Controller, LAST_MODEL, Severity, attach};
 use crate::panes::chat::{ChatPane, message_id, search_id};
 use crate::panes::palette::Palette;
 use crate::panes::settings::{self, SettingsPane, View};
-use crate::shell::{self, Command, Metrics, Page, STATUS, Situation, region};
+use crate::shell::{self, Command, Metrics, Page, Part, STATUS, Situation, region};
 use crate::store::Saving;
 use crate::store::state::DRAFT;
 use crate::theme::{self, Text, icons};
@@ -268,6 +268,17 @@ impl Desktop {
                 let title = self.title(chat);
                 self.question = Some(Question::Rename { chat, title, focused: false });
             }
+            Command::AskPersonaName => {
+                let name = self.controller.persona().map_or_else(String::new, |taken| taken.name.clone());
+                let taken = self.controller.personas().iter().map(|known| known.name.clone()).collect();
+                self.question = Some(Question::PersonaName { name, taken, focused: false });
+            }
+            Command::EditPersona(id) => {
+                self.go(Page::Settings);
+                self.settings.open(Part::Personas);
+                let known = self.controller.personas().iter().find(|persona| Some(persona.id) == id);
+                self.settings.personas.edit(known);
+            }
             Command::InList(command) => self.act_in_list(command),
             Command::ChooseModel(choice) => {
                 self.controller.choose_model(&choice);
@@ -304,7 +315,8 @@ impl Desktop {
         }
     }
 
-    fn go(&mut self, page: Page) {
+    /// Shows a page.
+    pub(super) fn go(&mut self, page: Page) {
         self.page = page;
         self.focus = match page {
             Page::Chat => Some(message_id()),
@@ -331,6 +343,7 @@ impl Desktop {
             settings: &self.preferences.settings,
             page: self.page,
             list_is_sheet: metrics.list_is_sheet,
+            has_tray: self.life.has_tray(),
         }
     }
 
@@ -386,6 +399,7 @@ impl Desktop {
         if let Some(outcome) = dialogs::show(ctx, &mut self.question) {
             match outcome {
                 Outcome::Rename(chat, title) => self.controller.rename(chat, &title),
+                Outcome::DeleteForGood(ids) => self.controller.delete_for_good(ids),
                 Outcome::OpenLink(target) => ctx.open_url(OpenUrl::new_tab(target)),
                 Outcome::Command(command) => commands.push(command),
             }

@@ -3,9 +3,10 @@
 use eframe::egui::{Context, Id, Key, Ui};
 
 use super::life::Closing;
+use crate::chat::ChatCommand;
 use crate::settings::Change;
 use crate::shell::Command;
-use crate::store::ChatId;
+use crate::store::{ChatId, DeletedId};
 use crate::theme::{self, Text};
 use crate::ui::{self, Answer, Confirm, Field};
 
@@ -21,12 +22,23 @@ pub enum Question {
         /// Whether the field has had the keyboard yet.
         focused: bool,
     },
+    /// The name under which to keep how the chat shown is answered.
+    PersonaName {
+        /// What is typed.
+        name: String,
+        /// Names that are taken: that persona would be replaced.
+        taken: Vec<String>,
+        /// Whether the field has had the keyboard yet.
+        focused: bool,
+    },
     /// Whether to leave for a web address.
     Link(String),
     /// What closing the window means, now and from now on.
     Close,
     /// Whether to go back to the defaults everywhere.
     ResetSettings,
+    /// Whether to remove these for good.
+    DeleteForGood(Vec<DeletedId>),
 }
 
 /// What the answer to a question does.
@@ -36,6 +48,8 @@ pub enum Outcome {
     Rename(ChatId, String),
     /// Open the address in the browser.
     OpenLink(String),
+    /// Remove these for good.
+    DeleteForGood(Vec<DeletedId>),
     /// Something that a pane could ask for as well.
     Command(Command),
 }
@@ -47,14 +61,24 @@ pub fn show(ctx: &Context, question: &mut Option<Question>) -> Option<Outcome> {
     let answer = match asked {
         Question::Rename { chat, title, focused } => {
             let confirm = Confirm { title: "Rename chat", body: "", verb: "Rename", danger: false };
-            let id = Id::unique("rename field");
-            let mut entered = false;
-            let answer = ui::dialog(ctx, Id::unique("rename"), &confirm, |ui| {
-                entered = rename_field(ui, id, title, focused)
-            });
-            let answer = if entered && answer == Answer::Open { Answer::Confirm } else { answer };
+            let answer = name_dialog(ctx, &confirm, "Title", title, focused);
             outcome = Some(Outcome::Rename(*chat, title.clone()));
             answer
+        }
+        Question::PersonaName { name, taken, focused } => {
+            let wanted = name.trim().to_lowercase();
+            let replaces = taken.iter().any(|taken| taken.to_lowercase() == wanted);
+            let (body, verb) = if replaces {
+                ("A persona of this name is replaced. Chats that took it stay as they are.", "Replace")
+            } else {
+                ("System prompt and sampling of this chat, to choose in other chats.", "Save")
+            };
+            let confirm = Confirm { title: "Save as a persona", body, verb, danger: false };
+            let answer = name_dialog(ctx, &confirm, "Name of the persona", name, focused);
+            let command = ChatCommand::SavePersona(name.clone());
+            outcome = Some(Outcome::Command(Command::InChat(command)));
+            // Without a name there is nothing to save.
+            if answer == Answer::Confirm && wanted.is_empty() { Answer::Open } else { answer }
         }
         Question::Link(target) => link(ctx, target, &mut outcome),
         Question::ResetSettings => {
@@ -62,6 +86,16 @@ pub fn show(ctx: &Context, question: &mut Option<Question>) -> Option<Outcome> {
             let confirm = Confirm { title: "Reset all settings?", body, verb: "Reset all", danger: true };
             outcome = Some(Outcome::Command(Command::Change(Change::ResetAll)));
             ui::dialog(ctx, Id::unique("reset settings"), &confirm, |_| {})
+        }
+        Question::DeleteForGood(ids) => {
+            let title = match ids.len() {
+                1 => "Delete this for good?".to_owned(),
+                count => format!("Delete {count} things for good?"),
+            };
+            let body = "Nothing brings it back afterwards.";
+            let confirm = Confirm { title: &title, body, verb: "Delete for good", danger: true };
+            outcome = Some(Outcome::DeleteForGood(ids.clone()));
+            ui::dialog(ctx, Id::unique("delete for good"), &confirm, |_| {})
         }
         Question::Close => close(ctx, &mut outcome),
     };
@@ -78,17 +112,32 @@ pub fn show(ctx: &Context, question: &mut Option<Question>) -> Option<Outcome> {
     }
 }
 
-fn rename_field(ui: &mut Ui, id: Id, title: &mut String, focused: &mut bool) -> bool {
+/// A dialog that asks for a name; Enter in its field confirms.
+fn name_dialog(
+    ctx: &Context,
+    confirm: &Confirm<'_>,
+    label: &str,
+    name: &mut String,
+    focused: &mut bool,
+) -> Answer {
+    let mut entered = false;
+    let answer = ui::dialog(ctx, Id::unique(confirm.title), confirm, |ui| {
+        entered = name_field(ui, label, name, focused);
+    });
+    if entered && answer == Answer::Open { Answer::Confirm } else { answer }
+}
+
+fn name_field(ui: &mut Ui, label: &str, name: &mut String, focused: &mut bool) -> bool {
     ui.add_space(8.0);
-    let field = Field { id, name: "Title", height: 32.0, search: false, shortcut: &[] };
-    let response = ui::text_field(ui, &field, title);
+    let id = Id::unique(("name field", label));
+    let field = Field { id, name: label, height: 32.0, search: false, shortcut: &[] };
+    let response = ui::text_field(ui, &field, name);
     if !std::mem::replace(focused, true) {
         response.request_focus();
     }
     response.lost_focus() && ui.input(|input| input.key_pressed(Key::Enter))
 }
 
-/// Only web and mail addresses are opened; others can be copied.
 fn close(ctx: &Context, outcome: &mut Option<Outcome>) -> Answer {
     let body = "Without its window 1bit Desktop stays in the tray: models stay loaded and answers are finished. \
                 This is remembered and can be changed in the settings.";
@@ -99,6 +148,7 @@ fn close(ctx: &Context, outcome: &mut Option<Outcome>) -> Answer {
     answer
 }
 
+/// Only web and mail addresses are opened; others can be copied.
 fn link(ctx: &Context, target: &str, outcome: &mut Option<Outcome>) -> Answer {
     let opens =
         ["https://", "http://", "mailto:"].iter().any(|scheme| target.to_lowercase().starts_with(scheme));

@@ -66,6 +66,18 @@ impl Life {
         Self { stage: Stage::Shown, tray: false, closing: Closing::default() }
     }
 
+    /// Begins without a window, in the hope of a tray; see [`Life::give_up_tray`].
+    pub fn in_tray() -> Self {
+        Self { stage: Stage::Hidden, ..Self::new() }
+    }
+
+    /// No tray came: what is hidden comes back, because nothing else leads to the app.
+    pub fn give_up_tray(&mut self) {
+        if !self.tray {
+            self.show();
+        }
+    }
+
     /// Where it is.
     pub fn stage(&self) -> Stage {
         self.stage
@@ -191,6 +203,19 @@ mod tests {
         assert_eq!(orphan.stage(), Stage::Shown);
         assert!(!orphan.hide(), "nobody could bring it back");
         assert_eq!(orphan.stage(), Stage::Shown);
+    }
+
+    #[test]
+    fn a_start_in_the_tray_opens_a_window_only_when_no_tray_comes() {
+        let mut life = Life::in_tray();
+        life.give_up_tray();
+        assert_eq!(life.stage(), Stage::Shown);
+        let mut life = Life::in_tray();
+        life.set_tray(true);
+        life.give_up_tray();
+        assert_eq!(life.stage(), Stage::Hidden);
+        life.set_tray(false);
+        assert_eq!(life.stage(), Stage::Shown);
     }
 
     #[test]

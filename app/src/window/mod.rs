@@ -26,6 +26,7 @@ use crate::folders::Folders;
 use crate::instance::{self, Answers, Claim, Place, Server};
 use crate::logbook;
 use crate::notification::Notifier;
+use crate::portal;
 use crate::store::{Event, Query, Saving, Store};
 use crate::tray::Tray;
 use bell::Bell;
@@ -44,13 +45,27 @@ const MIN_SIZE: [f32; 2] = [720.0, 480.0];
 /// How long the start waits for the store to say how large the window was; no window is open yet.
 const STORE_PATIENCE: Duration = Duration::from_millis(400);
 
+/// How long a start without a window waits for a tray; at a login the panel may come later than the app.
+const TRAY_PATIENCE: Duration = Duration::from_secs(15);
+
+/// How the app begins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Opening {
+    /// With a window.
+    Window,
+    /// In the tray; with a window where no tray shows the app.
+    Tray,
+}
+
 /// Runs the app to its end, or shows the one that runs already.
 ///
 /// # Errors
 /// The window or the chat store's thread could not be opened, or the last words could not be saved.
-pub fn run(folders: &Folders) -> anyhow::Result<()> {
+pub fn run(folders: &Folders, opening: Opening) -> anyhow::Result<()> {
     let (place, alone) = match instance::claim(folders) {
         Ok(Claim::First(place)) => (Some(place), None),
+        // Who logs in wants no window.
+        Ok(Claim::Other(_)) if opening == Opening::Tray => return Ok(()),
         Ok(Claim::Other(running)) => {
             return running.raise().context("the running window could not be raised");
         }
@@ -70,6 +85,7 @@ pub fn run(folders: &Folders) -> anyhow::Result<()> {
     let preferences = Preferences::open(folders, logbook, Arc::clone(&waker));
     let backend = EngineBackend::start(preferences.settings.engine_options(), Arc::clone(&waker));
     let remembered = Remembered::wait(&store);
+    let waiting = caller.clone();
     let server = place.and_then(|place| serve(place, &backend, caller, &outside.vitals));
     let shelf = Shelf::open(folders.clone(), remembered.model, Arc::clone(&waker));
     let controller = Controller::new(Box::new(backend), store, shelf, waker);
@@ -80,6 +96,14 @@ pub fn run(folders: &Folders) -> anyhow::Result<()> {
         controller.notify(Notice::new(Severity::Warning, title, &err.to_string()));
     }
     let mut desktop = Desktop::without_window(controller, preferences, outside);
+    if opening == Opening::Tray {
+        desktop.life = Life::in_tray();
+        desktop.controller.shelf.held = true;
+        std::thread::Builder::new().name("tray-patience".to_owned()).spawn(move || {
+            std::thread::sleep(TRAY_PATIENCE);
+            waiting.call(Call::NoTray);
+        })?;
+    }
     let lived = live(&mut desktop, &bell, remembered.size);
     ending::give_up_later();
     let saved = desktop.end();
@@ -92,7 +116,7 @@ pub fn run(folders: &Folders) -> anyhow::Result<()> {
     }
 }
 
-/// Tray, notifications, and the way back from both.
+/// Tray, notifications, the wishes of the desktop, and the way back from all of them.
 fn outside(bell: &Arc<Bell>) -> (Caller, Outside) {
     let (caller, calls) = Caller::new(Arc::clone(bell));
     let from_tray = caller.clone();
@@ -100,6 +124,8 @@ fn outside(bell: &Arc<Bell>) -> (Caller, Outside) {
     let from_notifications = caller.clone();
     let mut notifier =
         Notifier::new(Arc::new(move |event| from_notifications.call(Call::Notification(event))));
+    let from_portal = caller.clone();
+    portal::watch(None, Box::new(move |wishes| from_portal.call(Call::Wishes(wishes))));
     let outside = Outside {
         calls,
         tray: Box::new(move |face| tray.show(face)),

@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 
 use super::bell::Bell;
 use crate::notification::{self, Notification};
+use crate::portal::Wishes;
 use crate::tray::{self, Face};
 
 /// What is asked of the app from outside its window.
@@ -19,6 +20,10 @@ pub enum Call {
     Tray(tray::Event),
     /// A notification was clicked, or none can be shown.
     Notification(notification::Event),
+    /// The desktop wishes programs to look like this.
+    Wishes(Wishes),
+    /// A start without a window has waited long enough for a tray.
+    NoTray,
     /// Somebody started the app again.
     Raise,
     /// Save and end.

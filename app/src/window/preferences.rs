@@ -6,11 +6,13 @@ use std::sync::Arc;
 use eframe::egui::Context;
 
 use super::opener::Opener;
+use crate::autostart;
 use crate::chat::{Controller, Notice, Severity, Waker};
 use crate::folders::Folders;
 use crate::logbook::{self, Logbook};
 use crate::panes::settings::Places;
-use crate::settings::{self, Change, Keeper, Loaded, Problem, Said, Settings};
+use crate::portal::Wishes;
+use crate::settings::{self, Change, Keeper, Key, Loaded, Problem, Said, Settings};
 use crate::shell::action::action;
 use crate::shell::keymap::{Keymap, parse_key};
 use crate::theme::{self, Look};
@@ -27,6 +29,11 @@ pub struct Preferences {
     keeper: Option<Keeper>,
     problems: Vec<Problem>,
     focused: bool,
+    /// What the desktop wishes, for what is set to follow it.
+    wishes: Wishes,
+    autostart: autostart::Desk,
+    /// Whether it was asked how that is.
+    looked: bool,
 }
 
 impl Preferences {
@@ -35,14 +42,16 @@ impl Preferences {
     pub fn open(folders: &Folders, logbook: &'static Logbook, waker: Waker) -> Self {
         let path = settings::path(folders);
         let loaded = settings::load(&path);
-        let keeper = Keeper::start(&path, waker);
-        Self::new(loaded, keeper, logbook, Places::of(folders))
+        let keeper = Keeper::start(&path, Arc::clone(&waker));
+        let autostart = autostart::Desk::new(autostart::path(folders), waker);
+        Self::new(loaded, keeper, autostart, logbook, Places::of(folders))
     }
 
     /// Joins what was loaded with what keeps it.
     pub fn new(
         loaded: Loaded,
         keeper: io::Result<Keeper>,
+        autostart: autostart::Desk,
         logbook: &'static Logbook,
         places: Places,
     ) -> Self {
@@ -51,7 +60,9 @@ impl Preferences {
         }
         let Loaded { settings, problems, .. } = loaded;
         let opener = Opener::default();
-        Self { settings, logbook, places, opener, keeper: keeper.ok(), problems, focused: true }
+        let wishes = Wishes::default();
+        let (keeper, focused, looked) = (keeper.ok(), true, false);
+        Self { settings, logbook, places, opener, keeper, problems, focused, wishes, autostart, looked }
     }
 
     /// Hands the values to a window that has just been opened.
@@ -59,12 +70,20 @@ impl Preferences {
         self.apply(ctx);
     }
 
+    /// Takes what the desktop wishes.
+    pub fn desktop_wishes(&mut self, ctx: &Context, wishes: Wishes) {
+        self.wishes = wishes;
+        self.apply(ctx);
+    }
+
     /// Changes a value, applies and keeps it. What the table refuses never comes here from a pane.
     pub fn change(&mut self, ctx: &Context, controller: &mut Controller, change: Change) {
+        let before = self.settings.clone();
         if let Err(expected) = self.settings.apply(&change) {
             log::error!("a setting was refused: expected {expected}");
             return;
         }
+        self.start_with_desktop(&before);
         self.hand_out(ctx, controller);
         if let Some(keeper) = &self.keeper {
             keeper.change(change);
@@ -84,8 +103,9 @@ impl Preferences {
         while let Some(said) = self.keeper.as_ref().and_then(Keeper::try_next) {
             match said {
                 Said::Reread(loaded) => {
-                    self.settings = loaded.settings;
+                    let before = std::mem::replace(&mut self.settings, loaded.settings);
                     self.problems = loaded.problems;
+                    self.start_with_desktop(&before);
                     self.hand_out(ctx, controller);
                 }
                 Said::Saved { aside: None } => {}
@@ -105,6 +125,7 @@ impl Preferences {
                 }),
             }
         }
+        self.take_autostart(controller);
         if !self.problems.is_empty() {
             controller.notify(self.problem_notice());
         }
@@ -115,6 +136,44 @@ impl Preferences {
                 detail: problem,
                 undo: None,
             });
+        }
+    }
+
+    /// Has the desktop start the program, or not any more, where that has changed.
+    fn start_with_desktop(&mut self, before: &Settings) {
+        let wanted = self.settings.get(Key::Autostart).is_on();
+        if before.get(Key::Autostart).is_on() != wanted {
+            self.autostart.set(wanted);
+        }
+    }
+
+    /// Takes what the desktop will really do at the next login: that is what the setting says from then on.
+    fn take_autostart(&mut self, controller: &mut Controller) {
+        if !std::mem::replace(&mut self.looked, true) {
+            self.autostart.look();
+        }
+        let Some(said) = self.autostart.try_next() else { return };
+        let differs = said.on.filter(|on| *on != self.settings.get(Key::Autostart).is_on());
+        if let Some(problem) = &said.problem {
+            log::warn!("start with the desktop: {problem}");
+            let title = "Start with the desktop could not be changed";
+            controller.notify(Notice::new(Severity::Problem, title, problem));
+        } else if let Some(on) = differs {
+            let word = if on { "on" } else { "off" };
+            let detail = format!("The desktop’s own settings turned it {word}.");
+            controller.notify(Notice::new(
+                Severity::Info,
+                &format!("Start with the desktop is {word}"),
+                &detail,
+            ));
+        }
+        if let Some(on) = differs {
+            let change = Change::set(Key::Autostart, on);
+            // A switch takes both values.
+            let _ = self.settings.apply(&change);
+            if let Some(keeper) = &self.keeper {
+                keeper.change(change);
+            }
         }
     }
 
@@ -147,12 +206,13 @@ impl Preferences {
             ctx,
             Look {
                 appearance: settings.appearance(),
+                desktop_is_dark: self.wishes.dark,
                 zoom: settings.zoom(),
-                reduced_motion: settings.reduced_motion(),
+                reduced_motion: settings.reduced_motion(self.wishes.reduced_motion),
             },
         );
         keymap_of(settings).install(ctx);
-        let level = settings.get(settings::Key::LogLevel).text();
+        let level = settings.get(Key::LogLevel).text();
         self.logbook.set_level(logbook::level_named(level));
     }
 }
@@ -179,7 +239,9 @@ fn keymap_of(settings: &Settings) -> Keymap {
 pub fn for_tests(path: &std::path::Path, waker: Waker) -> Preferences {
     let logbook: &'static Logbook = Box::leak(Box::new(Logbook::in_memory()));
     let places = Places { settings: path.to_owned(), ..Places::default() };
-    Preferences::new(settings::load(path), Keeper::start(path, Arc::clone(&waker)), logbook, places)
+    let keeper = Keeper::start(path, Arc::clone(&waker));
+    let autostart = autostart::Desk::new(path.with_file_name("autostart").join("entry.desktop"), waker);
+    Preferences::new(settings::load(path), keeper, autostart, logbook, places)
 }
 
 #[cfg(test)]

@@ -11,8 +11,8 @@ use super::life::{Close, Closing, Stage};
 use super::outside::Call;
 use crate::chat::{Controller, Ended, Engine, label};
 use crate::notification::{self, Notification};
-use crate::settings::{Change, Key, Value};
-use crate::shell::{Command, words};
+use crate::settings::{Change, Group, Key, Kind, Value};
+use crate::shell::{Command, Page, Part, words};
 use crate::store::{MessageState, Saving};
 use crate::tray::{self, Face, Mood, Press};
 
@@ -24,6 +24,9 @@ const LONG_ANSWER: Duration = Duration::from_secs(10);
 impl Desktop {
     /// Does what needs no window; says whether more may be waiting.
     pub fn attend(&mut self) -> bool {
+        if self.life.stage() != Stage::Hidden {
+            self.controller.shelf.held = false;
+        }
         let more = self.controller.pump(PUMP_BUDGET);
         let closing = self.preferences.settings.get(Key::Closing).text();
         self.life.set_closing(Closing::named(closing).unwrap_or_default());
@@ -31,7 +34,9 @@ impl Desktop {
             self.take_call(call);
         }
         while let Some(ended) = self.controller.next_ended() {
-            if let Some(notification) = notification_of(&ended, self.is_seen(&ended)) {
+            let wanted = self.preferences.settings.get(Key::Notifications).is_on();
+            let seen = self.is_seen(&ended);
+            if let Some(notification) = notification_of(&ended, seen, wanted) {
                 (self.outside.notify)(notification);
             }
         }
@@ -48,11 +53,16 @@ impl Desktop {
         match call {
             Call::Raise => self.show_window(),
             Call::End => self.quit(),
+            Call::Wishes(wishes) => self.preferences.desktop_wishes(&self.ctx, wishes),
             Call::Tray(tray::Event::Shown(shown)) => {
                 self.outside.vitals.set_tray(shown);
                 self.life.set_tray(shown);
             }
-            Call::Tray(tray::Event::Absent(why)) => log::warn!("no tray: {why}"),
+            Call::Tray(tray::Event::Absent(why)) => {
+                log::warn!("no tray: {why}");
+                self.life.give_up_tray();
+            }
+            Call::NoTray => self.life.give_up_tray(),
             Call::Tray(tray::Event::Pressed(press)) => self.take_press(press),
             Call::Notification(notification::Event::Absent(why)) => log::warn!("no notifications: {why}"),
             Call::Notification(notification::Event::Open(chat)) => {
@@ -73,11 +83,29 @@ impl Desktop {
             Press::Model(id) => {
                 let choice = self.controller.shelf.choices.iter().find(|choice| choice.id == id).cloned();
                 if let Some(choice) = choice {
+                    self.controller.shelf.held = false;
                     self.act_outside(Command::ChooseModel(choice));
                 }
             }
+            Press::Lane(name) => self.choose_lane(name),
+            Press::Settings => {
+                self.act_outside(Command::Go(Page::Settings));
+                self.show_window();
+            }
             Press::Stop => self.act_outside(Command::StopAll),
             Press::Quit => self.quit(),
+        }
+    }
+
+    /// Runs models elsewhere. While something is being written the engine is not restarted under it: the settings offer to do so.
+    fn choose_lane(&mut self, name: String) {
+        let busy = self.controller.is_answering();
+        self.act_outside(Command::Change(Change::set(Key::Lane, name)));
+        if busy {
+            self.act_outside(Command::ShowSettings(Part::Values(Group::Models)));
+            self.show_window();
+        } else {
+            self.act_outside(Command::ApplyEngineSettings);
         }
     }
 
@@ -144,6 +172,8 @@ impl Desktop {
             .collect();
         let chosen = self.controller.shelf.chosen.as_deref();
         let (mood, what) = state(&self.controller);
+        let Kind::Choice(lanes) = Key::Lane.row().kind else { unreachable!("the lane is one of several") };
+        let lane = self.preferences.settings.get(Key::Lane).text();
         let name = chosen.map_or("No model", label);
         Face {
             mood,
@@ -152,6 +182,11 @@ impl Desktop {
             writing: self.controller.is_answering(),
             chosen: chosen.and_then(|chosen| models.iter().position(|model| model.id == chosen)),
             models,
+            lane: self.controller.engine_status().map(|status| words::lane(status.lane)),
+            lanes: lanes
+                .iter()
+                .map(|(name, word)| tray::Lane { name, word, chosen: *name == lane })
+                .collect(),
         }
     }
 }
@@ -164,7 +199,7 @@ fn state(controller: &Controller) -> (Mood, String) {
         (_, Some(Saving::No { .. })) => return said(Mood::Problem, "Chats are not being saved"),
         _ => {}
     }
-    if let Some(loading) = &controller.shelf.loading {
+    if let Some(loading) = controller.shelf.loading.as_ref().filter(|_| !controller.shelf.held) {
         return (Mood::Working, format!("Loading {}", loading.choice.label()));
     }
     if controller.is_answering() {
@@ -176,9 +211,10 @@ fn state(controller: &Controller) -> (Mood, String) {
     said(Mood::Idle, "Idle")
 }
 
-/// What the user is told about an answer that ended; nothing about one that was seen, or that was there at once.
-fn notification_of(ended: &Ended, seen: bool) -> Option<Notification> {
-    if seen || ended.took < LONG_ANSWER {
+/// What the user is told about an answer that ended; nothing about one that was seen, that was there at once, or when nothing is
+/// wanted.
+fn notification_of(ended: &Ended, seen: bool, wanted: bool) -> Option<Notification> {
+    if seen || !wanted || ended.took < LONG_ANSWER {
         return None;
     }
     let body = match ended.state {
@@ -205,12 +241,13 @@ mod tests {
             tokens: 1200,
             took: Duration::from_secs(secs),
         };
-        assert_eq!(notification_of(&ended(9, MessageState::Complete), false), None);
-        assert_eq!(notification_of(&ended(60, MessageState::Complete), true), None);
-        let told = notification_of(&ended(34, MessageState::Complete), false).unwrap();
+        assert_eq!(notification_of(&ended(9, MessageState::Complete), false, true), None);
+        assert_eq!(notification_of(&ended(60, MessageState::Complete), true, true), None);
+        assert_eq!(notification_of(&ended(60, MessageState::Complete), false, false), None);
+        let told = notification_of(&ended(34, MessageState::Complete), false, true).unwrap();
         assert_eq!((told.chat, told.title.as_str()), (ChatId(3), "A fox"));
         assert_eq!(told.body, "Answered in 34.0 s, 1,200 tokens");
-        let failed = notification_of(&ended(34, MessageState::Failed), false).unwrap();
+        let failed = notification_of(&ended(34, MessageState::Failed), false, true).unwrap();
         assert_eq!(failed.body, "The answer failed");
     }
 }

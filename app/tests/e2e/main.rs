@@ -10,6 +10,8 @@ mod life;
 mod loss;
 mod measure;
 mod notifications;
+mod portal;
 mod reader;
 mod session;
+mod start;
 mod tray_host;

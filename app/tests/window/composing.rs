@@ -70,6 +70,34 @@ fn a_removed_file_is_not_sent() {
 }
 
 #[test]
+fn files_of_a_draft_outlive_the_program_and_are_forgotten_when_they_are_sent() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut window = open(folder.path());
+    for (name, text) in [("a.txt", "alpha"), ("b.txt", "beta"), ("c.txt", "gamma")] {
+        drop_file(&mut window, folder.path(), name, text.as_bytes());
+        window.until("the file is attached", |window| window.shows(&format!("Remove {name}")));
+    }
+    window.click("Remove b.txt");
+    let unsaved = |window: &Window| window.harness.state().controller.unsaved();
+    window.until("it is on the disk", |window| !unsaved(window));
+
+    // The first window is still open: to the second it is as if the first had been killed.
+    let mut second = open(folder.path());
+    second.until("the files are back", |window| window.shows("Remove a.txt") && window.shows("Remove c.txt"));
+    assert!(!second.shows("Remove b.txt"));
+    // Only one of them can write.
+    drop(window);
+    second.send("Hello");
+    assert_eq!(second.asked(0).len(), 1);
+    assert!(second.asked(0)[0].contains("alpha") && second.asked(0)[0].contains("gamma"));
+    second.until("it is on the disk", |window| !unsaved(window));
+    drop(second);
+    let mut third = open(folder.path());
+    third.steps(5);
+    assert!(!third.shows("Remove a.txt") && third.harness.state().controller.composing.files.is_empty());
+}
+
+#[test]
 fn a_long_paste_becomes_a_file_and_a_huge_one_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     let mut window = open(folder.path());

@@ -1,4 +1,4 @@
-//! How a chat is answered: system prompt, sampling, personas, and its own model.
+//! How a chat is answered: system prompt, sampling, and its own model.
 
 use eframe::egui::accesskit::Role;
 use eframe::egui::{Key, Modifiers, vec2};
@@ -67,28 +67,6 @@ fn how_a_chat_is_answered_is_found_by_the_next_start() {
     let mut window = open(folder.path());
     window.until("the chat is restored", |window| window.shows("Hi"));
     assert_eq!(window.harness.state().controller.set_up_now().0, "Be kind");
-}
-
-#[test]
-fn a_persona_is_saved_taken_deleted_and_brought_back() {
-    let folder = tempfile::tempdir().unwrap();
-    let mut window = open(folder.path());
-    open_panel(&mut window);
-    type_system_prompt(&mut window, "Rhyme");
-    window.click("Save as…");
-    window.harness.get_by_role_and_label(Role::TextInput, "Name of the persona").type_text("Poet");
-    window.harness.step();
-    press(&mut window, Modifiers::NONE, Key::Enter);
-    window.until("it is chosen", |window| window.shows("Persona: Poet"));
-    press(&mut window, Modifiers::COMMAND, Key::N);
-    assert!(window.shows("Persona: None"), "{:?}", window.names());
-    window.click("Persona: None");
-    window.click("Poet");
-    assert_eq!(window.harness.state().controller.set_up_now().0, "Rhyme");
-    window.click("Delete persona");
-    window.until("it is gone", |window| window.harness.state().controller.personas().is_empty());
-    window.click("Undo");
-    window.until("it is back", |window| window.harness.state().controller.personas().len() == 1);
 }
 
 #[test]

@@ -5,8 +5,9 @@ use std::time::Instant;
 use eframe::egui::{Key, Modifiers};
 use onebit::shell::Page;
 use onebit::store::{Chat, Store, Write};
+use onebit::window::{Call, Outside, Stage};
 
-use crate::script::{Window, open};
+use crate::script::{Window, open, open_beside};
 
 fn palette(window: &mut Window, text: &str) {
     window.press(Modifiers::COMMAND, Key::K);
@@ -61,6 +62,36 @@ fn a_command_that_cannot_be_used_now_is_absent() {
     assert!(window.shows("Rename this chat"), "{:?}", window.names());
     enter(&mut window);
     assert!(window.shows("Rename chat"));
+}
+
+#[test]
+fn import_export_and_quit_are_commands_and_hiding_is_one_only_with_a_tray() {
+    let folder = tempfile::tempdir().unwrap();
+    let (calls, receiver) = std::sync::mpsc::channel();
+    let mut window = open_beside(folder.path(), Outside { calls: receiver, ..Outside::nobody() });
+    let offered = |window: &mut Window, text: &str, label: &str| {
+        palette(window, text);
+        let shown = window.shows(label);
+        window.press(Modifiers::COMMAND, Key::K);
+        shown
+    };
+    assert!(offered(&mut window, "import", "Import chats…"));
+    assert!(!offered(&mut window, "export", "Export this chat as JSON…"), "no chat is shown");
+    assert!(!offered(&mut window, "export", "Export all chats as Markdown…"), "there is none");
+    assert!(!offered(&mut window, "hide the window", "Hide the window"));
+    window.exchange("Hello", "Hi");
+    for label in ["Export this chat as JSON…", "Export this chat as Markdown…", "Export all chats as JSON…"]
+    {
+        assert!(offered(&mut window, label, label), "{label}");
+    }
+    calls.send(Call::Tray(onebit::tray::Event::Shown(true))).unwrap();
+    window.steps(2);
+    palette(&mut window, "hide the window");
+    enter(&mut window);
+    assert_eq!(window.harness.state().life.stage(), Stage::Leaving);
+    palette(&mut window, "quit");
+    enter(&mut window);
+    assert_eq!(window.harness.state().life.stage(), Stage::Ending);
 }
 
 #[test]

@@ -5,13 +5,15 @@ use std::fs;
 use eframe::egui::accesskit::Role;
 use eframe::egui::{self, vec2};
 use egui_kittest::kittest::{NodeT as _, Queryable as _};
+use onebit::portal::Wishes;
 use onebit::settings::{self, Key};
 use onebit::shell::{Command, Page, Part};
-use onebit::theme::Appearance;
+use onebit::theme::{self, Appearance};
+use onebit::window::{Call, Outside};
 use onebit_engine::lane::KvDtype;
 use onebit_engine::session::LoadEvent;
 
-use crate::script::{Window, model, open, open_at, ready};
+use crate::script::{Window, model, open, open_at, open_beside, ready};
 
 /// Opens the settings page at a part.
 fn at(window: &mut Window, part: Part) {
@@ -47,15 +49,116 @@ fn a_value_is_reset_alone_and_all_are_reset_after_a_question() {
     let mut window = open(folder.path());
     at(&mut window, group(settings::Group::Appearance));
     window.click("Dark");
-    window.click_role(Role::Switch, "Reduced motion");
+    window.click("On");
     let look = |window: &Window| window.harness.state().preferences.settings.clone();
-    assert!(look(&window).reduced_motion());
+    assert!(look(&window).reduced_motion(false));
     window.click("Reset Theme");
-    assert!(!look(&window).is_changed(Key::Theme) && look(&window).reduced_motion());
+    assert!(!look(&window).is_changed(Key::Theme) && look(&window).reduced_motion(false));
     window.click("Reset all…");
     assert!(window.shows("Reset all settings?"));
     window.click("Reset all");
     assert!(look(&window).is_default());
+}
+
+#[test]
+fn theme_and_motion_follow_the_desktop_unless_something_else_is_chosen() {
+    let folder = tempfile::tempdir().unwrap();
+    let (calls, receiver) = std::sync::mpsc::channel();
+    let mut window = open_beside(folder.path(), Outside { calls: receiver, ..Outside::nobody() });
+    let wish = |window: &mut Window, reduced_motion, dark| {
+        calls.send(Call::Wishes(Wishes { reduced_motion, dark: Some(dark) })).unwrap();
+        window.steps(2);
+    };
+    // A window of tests begins without motion.
+    wish(&mut window, false, true);
+    assert!(theme::moves(&window.harness.ctx));
+    wish(&mut window, true, false);
+    assert!(!theme::moves(&window.harness.ctx));
+    assert_eq!(window.harness.ctx.theme(), egui::Theme::Light);
+    at(&mut window, group(settings::Group::Appearance));
+    window.click("Dark");
+    window.click("Off");
+    assert!(theme::moves(&window.harness.ctx));
+    wish(&mut window, true, false);
+    assert_eq!(window.harness.ctx.theme(), egui::Theme::Dark);
+    assert!(theme::moves(&window.harness.ctx));
+    window.click("Reset Theme");
+    window.click("Reset Reduced motion");
+    assert_eq!(window.harness.ctx.theme(), egui::Theme::Light);
+    assert!(!theme::moves(&window.harness.ctx));
+    wish(&mut window, false, true);
+    assert_eq!(window.harness.ctx.theme(), egui::Theme::Dark);
+    assert!(theme::moves(&window.harness.ctx));
+}
+
+#[test]
+fn the_list_of_sections_marks_the_one_that_is_read() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut window = open(folder.path());
+    let marked = |window: &Window| {
+        let rows = window.harness.query_all_by_role(Role::ListItem);
+        let marked =
+            rows.filter(|row| row.accesskit_node().toggled() == Some(egui::accesskit::Toggled::True));
+        marked.filter_map(|row| row.accesskit_node().label()).collect::<Vec<_>>()
+    };
+    window.click("Settings");
+    assert_eq!(marked(&window), ["General"]);
+    let groups = settings::Group::ALL.map(settings::Group::title);
+    // Whatever is chosen is marked, the last one as well, which cannot be scrolled to the top.
+    for title in groups.iter().rev() {
+        window.click_role(Role::ListItem, title);
+        window.steps(4);
+        assert_eq!(marked(&window), [*title]);
+    }
+    // Scrolling goes through all of them, in order.
+    window.harness.event(egui::Event::PointerMoved(egui::pos2(800.0, 400.0)));
+    let mut seen = Vec::new();
+    for _ in 0..400 {
+        let modifiers = egui::Modifiers::NONE;
+        let (unit, phase) = (egui::MouseWheelUnit::Point, egui::TouchPhase::Move);
+        let (delta, source) = (vec2(0.0, -16.0), egui::MouseWheelSource::Wheel);
+        window.harness.event(egui::Event::MouseWheel { unit, delta, phase, source, modifiers });
+        window.step();
+        let now = marked(&window);
+        if seen.last() != now.first() {
+            seen.extend(now);
+        }
+    }
+    assert_eq!(seen, groups);
+}
+
+#[test]
+fn start_with_the_desktop_is_an_entry_that_the_desktop_may_take_away_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let entry = folder.path().join("autostart/entry.desktop");
+    let is_on = |window: &Window| window.harness.state().preferences.settings.get(Key::Autostart).is_on();
+    let mut window = open(folder.path());
+    at(&mut window, group(settings::Group::General));
+    window.click_role(Role::Switch, "Start with the desktop");
+    window.until("the entry is written", |_| entry.exists());
+    drop(window);
+    let text = fs::read_to_string(&entry).unwrap();
+    assert!(text.contains(" --in-tray\n"), "{text}");
+    let mut window = open(folder.path());
+    assert!(is_on(&window));
+    at(&mut window, group(settings::Group::General));
+    window.click_role(Role::Switch, "Start with the desktop");
+    window.until("the entry is gone", |_| !entry.exists());
+    window.click_role(Role::Switch, "Start with the desktop");
+    window.until("the entry is there", |_| entry.exists());
+    drop(window);
+    // The settings of the desktop switch it off.
+    fs::write(&entry, format!("{text}Hidden=true\n")).unwrap();
+    let mut window = open(folder.path());
+    window.until("it is said", |window| window.shows("Start with the desktop is off"));
+    assert!(!is_on(&window));
+    // Where it cannot be written, the setting says what is true.
+    fs::remove_dir_all(folder.path().join("autostart")).unwrap();
+    fs::write(folder.path().join("autostart"), "in the way").unwrap();
+    at(&mut window, group(settings::Group::General));
+    window.click_role(Role::Switch, "Start with the desktop");
+    window.until("it is said", |window| window.shows("Start with the desktop could not be changed"));
+    assert!(!is_on(&window));
 }
 
 #[test]

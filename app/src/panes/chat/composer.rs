@@ -1,23 +1,25 @@
-//! The composer: text, model picker, context gauge, Send or Stop.
+//! The composer: text, model and persona, context gauge, Send or Stop.
 
 use eframe::egui::accesskit::Role;
 use eframe::egui::{
-    Color32, CornerRadius, CursorIcon, Event, Frame, Id, Key, KeyboardShortcut, Margin, Modifiers, Popup,
-    Rect, RectAlign, Response, RichText, ScrollArea, Sense, Stroke, StrokeKind, TextEdit, Ui, UiBuilder,
-    Vec2, WidgetInfo, pos2, vec2,
+    Color32, CursorIcon, Event, Id, Rect, Response, Sense, Stroke, StrokeKind, Ui, Vec2, WidgetInfo, pos2,
+    vec2,
 };
 
-use super::{files, gauge};
+use super::field::{self, MessageField};
+use super::{files, gauge, model, persona};
 use crate::chat::attach::PASTE_AS_FILE;
 use crate::chat::{ChatCommand, Controller, label};
-use crate::shell::{self, Command, Metrics, action, words};
+use crate::shell::{self, Command, Metrics, action};
 use crate::theme::{self, Text, Tokens, icons};
-use crate::ui::{self, IconButton, MenuItem};
+use crate::ui::{self, IconButton};
 
 /// Most lines before the text scrolls.
 const MAX_LINES: f32 = 8.0;
 /// Everything but the text: padding, gap and the row of controls.
 const FRAME_HEIGHT: f32 = 62.0;
+/// Narrowest row of controls that has room for model and persona.
+const ROOM_FOR_BOTH: f32 = 440.0;
 
 /// Id of the message field, for shortcuts.
 pub fn message_id() -> Id {
@@ -74,8 +76,7 @@ pub fn show(
     }
     let row = Rect::from_min_max(pos2(rect.left() + 9.0, rect.bottom() - 41.0), rect.max - vec2(13.0, 9.0));
     attach_button(ui, Rect::from_min_size(row.min + vec2(0.0, 2.0), Vec2::splat(28.0)), commands);
-    let choosers = Rect::from_min_max(row.min + vec2(30.0, 0.0), row.max);
-    model_picker(ui, choosers, controller, commands);
+    choosers(ui, row, controller, commands);
     let send = Rect::from_min_size(pos2(row.right() - 32.0, row.top()), Vec2::splat(32.0));
     if writing {
         let stopping =
@@ -109,6 +110,17 @@ fn take_long_pastes(ui: &Ui) -> impl Iterator<Item = String> {
     })
 }
 
+/// Model and persona, which act on the next message; the persona is left out where there is no room for its name.
+fn choosers(ui: &mut Ui, row: Rect, controller: &Controller, commands: &mut Vec<Command>) {
+    let at = row.min + vec2(30.0, 2.0);
+    let both = row.width() >= ROOM_FOR_BOTH;
+    let words = (row.width() - if both { 300.0 } else { 220.0 }).max(80.0);
+    let model = model::show(ui, at, if both { words * 0.6 } else { words }, controller, commands);
+    if both {
+        persona::show(ui, pos2(model.right() + 4.0, at.y), words * 0.4, controller, commands);
+    }
+}
+
 fn attach_button(ui: &Ui, rect: Rect, commands: &mut Vec<Command>) {
     let id = Id::unique("attach");
     let button = IconButton::new(icons::PAPERCLIP, "Attach text files").put_as(ui, rect, id);
@@ -129,12 +141,7 @@ impl Held {
         ui.input_mut(|input| {
             let mut typed = std::mem::take(&mut self.0);
             typed.append(&mut input.events);
-            let sends = |modifiers: &Modifiers| {
-                if with_ctrl { modifiers.matches_exact(Modifiers::COMMAND) } else { modifiers.is_none() }
-            };
-            let enter = typed.iter().position(
-                |event| matches!(event, Event::Key { key: Key::Enter, pressed: true, modifiers, .. } if sends(modifiers)),
-            );
+            let enter = typed.iter().position(|event| field::is_enter(event, with_ctrl));
             let Some(enter) = enter else {
                 input.events = typed;
                 return false;
@@ -151,7 +158,6 @@ impl Held {
 }
 
 fn message_field(ui: &mut Ui, rect: Rect, controller: &Controller, writing: bool, draft: &mut String) {
-    let tokens = theme::tokens(ui.ctx());
     let name = controller.model().map(|model| label(&model.id).to_owned());
     let name =
         name.or_else(|| controller.shelf.loading.as_ref().map(|loading| loading.choice.label().to_owned()));
@@ -160,116 +166,9 @@ fn message_field(ui: &mut Ui, rect: Rect, controller: &Controller, writing: bool
         (false, Some(name)) => format!("Message {name}"),
         (false, None) => "Message".to_owned(),
     };
-    // Where Ctrl+Enter sends, Enter alone makes a new line, and Shift+Enter still does.
     let with_ctrl = controller.settings().sends_with_ctrl();
-    let new_line = if with_ctrl { Modifiers::NONE } else { Modifiers::SHIFT };
-    let builder = UiBuilder::new().max_rect(rect).scope_id(Id::unique("composer"));
-    ui.scope_builder(builder, |ui| {
-        ui.set_clip_rect(ui.clip_rect().intersect(rect.expand2(vec2(4.0, 0.0))));
-        ScrollArea::vertical().max_height(rect.height()).auto_shrink(false).show(ui, |ui| {
-            let mut layouter = |ui: &Ui, text: &dyn eframe::egui::TextBuffer, width: f32| {
-                Text::Chat.wrapped(ui, text.as_str(), tokens.text, width)
-            };
-            let edit = TextEdit::multiline(draft)
-                .id(message_id())
-                .font(Text::Chat.font())
-                .layouter(&mut layouter)
-                .hint_text(
-                    RichText::new(hint).font(Text::Chat.font()).line_height(Some(24.0)).color(tokens.text3),
-                )
-                .frame(Frame::NONE)
-                .margin(Margin::ZERO)
-                .desired_rows(1)
-                .desired_width(f32::INFINITY)
-                .return_key(KeyboardShortcut::new(new_line, Key::Enter));
-            let response = ui.add(edit);
-            ui.ctx().accesskit_node_builder(response.id, |node| node.set_label("Message"));
-        });
-    });
-}
-
-fn model_picker(ui: &mut Ui, row: Rect, controller: &Controller, commands: &mut Vec<Command>) {
-    let tokens = theme::tokens(ui.ctx());
-    let word = picker_word(controller);
-    let galley = Text::Button.line(ui, &word, Color32::PLACEHOLDER, (row.width() - 220.0).max(80.0));
-    let width = 30.0 + galley.size().x + 28.0;
-    let rect = Rect::from_min_size(pos2(row.left(), row.top() + 2.0), vec2(width, 28.0));
-    let button = ui.interact(rect, Id::unique("model picker"), Sense::click());
-    let name = format!("Model: {word}");
-    button.widget_info(|| WidgetInfo::labeled(Role::ComboBox, true, &name));
-    let open = Popup::is_id_open(ui.ctx(), Popup::default_response_id(&button));
-    if button.hovered() || open {
-        let fill = if open { tokens.active } else { tokens.hover };
-        ui.painter().rect_filled(rect, CornerRadius::same(theme::R2), fill);
-    }
-    let color = if button.hovered() || open { tokens.text } else { tokens.text2 };
-    ui::icon(ui.painter(), icons::CUBE, pos2(rect.left() + 16.0, rect.center().y), 16.0, color);
-    let text_right = rect.left() + 29.0 + galley.size().x;
-    ui.painter().galley(
-        pos2(rect.left() + 29.0, rect.center().y - galley.size().y / 2.0).round(),
-        galley,
-        color,
-    );
-    ui::icon(ui.painter(), icons::CARET_DOWN, pos2(text_right + 13.0, rect.center().y), 12.0, color);
-    ui::focus_ring(ui, &button, theme::R2);
-    let menu = Popup::menu(&button).align(RectAlign::TOP_START).frame(ui::menu_frame(ui)).gap(6.0);
-    menu.show(|ui| picker_menu(ui, controller, commands));
-}
-
-fn picker_word(controller: &Controller) -> String {
-    if let Some(choice) = controller.next_model() {
-        return format!("{}, not loaded", choice.label());
-    }
-    if let Some(loading) = &controller.shelf.loading {
-        let part = loading.done_bytes as f64 / loading.total_bytes.max(1) as f64;
-        let done =
-            if loading.total_bytes > 0 { format!(", {}", words::percent(part)) } else { String::new() };
-        return format!("Loading {}{done}", loading.choice.label());
-    }
-    controller.model().map_or_else(|| "Choose a model".to_owned(), |model| label(&model.id).to_owned())
-}
-
-fn picker_menu(ui: &mut Ui, controller: &Controller, commands: &mut Vec<Command>) {
-    let tokens = theme::tokens(ui.ctx());
-    ui.spacing_mut().item_spacing.y = 0.0;
-    let resident = controller.engine_status().map(|status| status.models.as_slice()).unwrap_or_default();
-    let chosen = controller.shelf.chosen.as_deref();
-    let next = controller.next_model().map(|choice| choice.id.as_str());
-    for choice in &controller.shelf.choices {
-        let loaded = resident.iter().any(|model| model.id == choice.id);
-        let note = if loaded {
-            "loaded".to_owned()
-        } else if choice.bytes > 0 {
-            words::bytes(choice.bytes)
-        } else {
-            String::new()
-        };
-        let is_chosen = next.or(chosen) == Some(choice.id.as_str());
-        let item = MenuItem::new(icons::CUBE, choice.label()).checked(is_chosen).note(&note).width(300.0);
-        let item = ui.add(item).on_hover_text(choice.path.to_string_lossy());
-        if item.clicked() && !is_chosen {
-            commands.push(Command::ChooseModel(choice.clone()));
-        }
-    }
-    if !controller.shelf.choices.is_empty() {
-        divider(ui, &tokens);
-    }
-    if ui.add(MenuItem::new(icons::FOLDER_OPEN, "Open file…").width(300.0)).clicked() {
-        commands.push(Command::PickModelFile);
-    }
-    for model in resident.iter().filter(|model| Some(model.id.as_str()) != chosen) {
-        let word = format!("Unload {}", label(&model.id));
-        let note = words::bytes(model.weight_bytes);
-        if ui.add(MenuItem::new(icons::EJECT, &word).note(&note).width(300.0)).clicked() {
-            commands.push(Command::UnloadModel(model.id.clone()));
-        }
-    }
-}
-
-fn divider(ui: &mut Ui, tokens: &Tokens) {
-    let (rect, _) = ui.allocate_exact_size(vec2(300.0, 9.0), Sense::hover());
-    let line = Rect::from_min_size(rect.min + vec2(0.0, 4.0), vec2(rect.width(), 1.0));
-    ui.painter().rect_filled(line, 0, tokens.border);
+    let area = MessageField { id: message_id(), name: "Message", hint: &hint, with_ctrl };
+    area.show(ui, rect, draft);
 }
 
 fn send_button(ui: &Ui, tokens: &Tokens, rect: Rect, enabled: bool, with_ctrl: bool) -> Response {

@@ -1,16 +1,16 @@
 //! A question that is being edited in its place.
 
 use eframe::egui::{
-    Align, Color32, Event, Frame, Id, InputState, Key, KeyboardShortcut, Layout, Margin, Modifiers, Pos2,
-    Rect, ScrollArea, TextEdit, Ui, UiBuilder, pos2, vec2,
+    Align, Color32, Id, InputState, Key, Layout, Modifiers, Pos2, Rect, Ui, UiBuilder, pos2, vec2,
 };
 
+use super::field::{self, MessageField};
 use super::message::{BUBBLE_PAD, Shown};
 use super::question;
 use crate::chat::{BUSY, ChatCommand};
 use crate::shell::Command;
 use crate::store::MessageId;
-use crate::theme::{self, Text};
+use crate::theme::Text;
 use crate::ui::{Button, Kind};
 
 /// Most lines before the text scrolls.
@@ -75,7 +75,8 @@ pub fn show(ui: &mut Ui, editing: &mut Editing, shown: &Shown<'_>, at: Pos2, com
     let entered = focused && ui.input_mut(|input| take_enter(input, editing.with_ctrl));
     let left = editing.had_keyboard && ui.input_mut(|input| input.consume_key(Modifiers::NONE, Key::Escape));
     question::edited_bubble(ui, rect, focused);
-    field(ui, Rect::from_min_size(rect.min + BUBBLE_PAD, vec2(width, text)), id, editing);
+    let area = MessageField { id, name: "Edited message", hint: "", with_ctrl: editing.with_ctrl };
+    area.show(ui, Rect::from_min_size(rect.min + BUBBLE_PAD, vec2(width, text)), &mut editing.text);
     // Asked for until it came: while the page scrolls here, the field may be left out of a pass.
     if !editing.focused {
         ui.memory_mut(|memory| memory.request_focus(id));
@@ -102,36 +103,7 @@ pub fn show(ui: &mut Ui, editing: &mut Editing, shown: &Shown<'_>, at: Pos2, com
 
 /// Takes the Enter that asks away.
 fn take_enter(input: &mut InputState, with_ctrl: bool) -> bool {
-    let asks = |modifiers: &Modifiers| {
-        if with_ctrl { modifiers.matches_exact(Modifiers::COMMAND) } else { modifiers.is_none() }
-    };
     let before = input.events.len();
-    input.events.retain(|event| {
-        !matches!(event, Event::Key { key: Key::Enter, pressed: true, modifiers, .. } if asks(modifiers))
-    });
+    input.events.retain(|event| !field::is_enter(event, with_ctrl));
     input.events.len() != before
-}
-
-fn field(ui: &mut Ui, rect: Rect, id: Id, editing: &mut Editing) {
-    let tokens = theme::tokens(ui.ctx());
-    let builder = UiBuilder::new().max_rect(rect).scope_id(id.with("field"));
-    ui.scope_builder(builder, |ui| {
-        ScrollArea::vertical().max_height(rect.height()).auto_shrink(false).show(ui, |ui| {
-            let mut layouter = |ui: &Ui, text: &dyn eframe::egui::TextBuffer, width: f32| {
-                Text::Chat.wrapped(ui, text.as_str(), tokens.text, width)
-            };
-            let new_line = if editing.with_ctrl { Modifiers::NONE } else { Modifiers::SHIFT };
-            let edit = TextEdit::multiline(&mut editing.text)
-                .id(id)
-                .font(Text::Chat.font())
-                .layouter(&mut layouter)
-                .frame(Frame::NONE)
-                .margin(Margin::ZERO)
-                .desired_rows(1)
-                .desired_width(f32::INFINITY)
-                .return_key(KeyboardShortcut::new(new_line, Key::Enter));
-            let response = ui.add(edit);
-            ui.ctx().accesskit_node_builder(response.id, |node| node.set_label("Edited message"));
-        });
-    });
 }

@@ -3,11 +3,13 @@
 mod announce;
 mod composer;
 mod editor;
+mod field;
 mod files;
 mod gauge;
 mod inspector;
 mod list;
 mod message;
+mod model;
 mod persona;
 mod question;
 mod reply;

@@ -1,81 +1,49 @@
-//! The personas in the inspector: take one, keep this chat's set-up as one, delete one.
+//! The persona of this chat, in the composer: its name, and a menu to take another, to keep how this chat is answered as one, and to
+//! the page where they are edited.
 
-use eframe::egui::{Id, Key, Ui};
+use eframe::egui::{Id, Popup, Pos2, RectAlign, Ui};
 
-use super::inspector::title;
 use crate::chat::{ChatCommand, Controller};
-use crate::shell::Command;
+use crate::shell::{Command, Part};
 use crate::theme::icons;
-use crate::ui::{self, Button, Field, IconButton, Kind, Size};
+use crate::ui::{self, MenuItem};
 
 /// What stands for no persona.
-const NONE: &str = "None";
+const NONE: &str = "No persona";
+/// Width of the menu.
+const WIDTH: f32 = 260.0;
 
-/// Draws the part of the inspector; `name` is the name being typed for a new persona.
-pub fn show(ui: &mut Ui, controller: &Controller, name: &mut Option<String>, commands: &mut Vec<Command>) {
-    let (system, sampling, chosen) = controller.set_up_now();
-    let personas = controller.personas();
-    let taken = personas.iter().position(|persona| Some(persona.id) == chosen);
-    let differs = match taken {
-        Some(at) => personas[at].system != system || personas[at].sampling != *sampling,
-        None => !system.is_empty() || !sampling.is_default(),
-    };
-    title(ui, "Persona", |ui| {
-        if let Some(at) = taken
-            && ui::tip(
-                ui.add(IconButton::new(icons::TRASH, "Delete persona").side(24.0)),
-                "Delete persona",
-                &[],
-            )
-            .clicked()
-        {
-            commands.push(Command::InChat(ChatCommand::DeletePersona(personas[at].id)));
-        }
-        let save = Button::new(Kind::Ghost, "Save as…").size(Size::Small).enabled(differs && name.is_none());
-        if ui.add(save).clicked() {
-            *name = Some(taken.map_or_else(String::new, |at| personas[at].name.clone()));
-        }
-    });
-    ui.add_space(8.0);
-    if let Some(text) = name {
-        match name_field(ui, text) {
-            Typed::Name => {
-                commands.push(Command::InChat(ChatCommand::SavePersona(text.clone())));
-                *name = None;
-            }
-            Typed::Nothing => *name = None,
-            Typed::Still => {}
-        }
-        return;
-    }
-    let words: Vec<&str> =
-        std::iter::once(NONE).chain(personas.iter().map(|persona| persona.name.as_str())).collect();
-    let width = ui.available_width();
-    if let Some(clicked) = ui::select(ui, "Persona", &words, taken.map_or(0, |at| at + 1), width) {
-        let id = clicked.checked_sub(1).map(|at| personas[at].id);
-        commands.push(Command::InChat(ChatCommand::TakePersona(id)));
-    }
+/// Draws the chooser at `at`, with a name of at most `room`.
+pub fn show(ui: &Ui, at: Pos2, room: f32, controller: &Controller, commands: &mut Vec<Command>) {
+    let word = controller.persona().map_or(NONE, |persona| &persona.name);
+    let button = ui::chooser(ui, Id::unique("persona picker"), at, room, icons::USER_CIRCLE, "Persona", word);
+    let popup = Popup::menu(&button).align(RectAlign::TOP_START).frame(ui::menu_frame(ui)).gap(6.0);
+    popup.show(|ui| menu(ui, controller, commands));
 }
 
-enum Typed {
-    Still,
-    Nothing,
-    Name,
-}
-
-fn name_field(ui: &mut Ui, text: &mut String) -> Typed {
-    let id = Id::unique("persona name");
-    let field = Field { id, name: "Name of the persona", height: 28.0, search: false, shortcut: &[] };
-    let response = ui::text_field(ui, &field, text);
-    let (enter, escape) = ui.input(|input| (input.key_pressed(Key::Enter), input.key_pressed(Key::Escape)));
-    if !response.has_focus() && !response.lost_focus() {
-        response.request_focus();
+fn menu(ui: &mut Ui, controller: &Controller, commands: &mut Vec<Command>) {
+    ui.spacing_mut().item_spacing.y = 0.0;
+    let chosen = controller.persona().map(|persona| persona.id);
+    let none = ui.add(MenuItem::new(icons::MINUS, NONE).checked(chosen.is_none()).width(WIDTH));
+    let mut taken = none.clicked().then_some(None);
+    for persona in controller.personas() {
+        let is_chosen = chosen == Some(persona.id);
+        let note = if is_chosen && controller.differs_from_persona() { "changed here" } else { "" };
+        let item = MenuItem::new(icons::USER_CIRCLE, &persona.name).checked(is_chosen).note(note);
+        let item = ui.add(item.width(WIDTH));
+        let item = if persona.system.is_empty() { item } else { item.on_hover_text(&persona.system) };
+        if item.clicked() {
+            taken = Some(Some(persona.id));
+        }
     }
-    match response.lost_focus() {
-        true if enter && !text.trim().is_empty() => Typed::Name,
-        true if enter || escape => Typed::Nothing,
-        true if text.trim().is_empty() => Typed::Nothing,
-        true => Typed::Name,
-        false => Typed::Still,
+    commands.extend(taken.map(|id| Command::InChat(ChatCommand::TakePersona(id))));
+    ui::menu_divider(ui, WIDTH);
+    if controller.differs_from_persona()
+        && ui.add(MenuItem::new(icons::FLOPPY_DISK, "Save as a persona…").width(WIDTH)).clicked()
+    {
+        commands.push(Command::AskPersonaName);
+    }
+    if ui.add(MenuItem::new(icons::USERS_THREE, "Manage personas…").width(WIDTH)).clicked() {
+        commands.push(Command::ShowSettings(Part::Personas));
     }
 }

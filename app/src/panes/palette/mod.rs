@@ -10,6 +10,7 @@ use eframe::egui::{
     Stroke, TextEdit, Ui, UiBuilder, Vec2, WidgetInfo, pos2, vec2,
 };
 
+use crate::chat::ChatCommand;
 use crate::shell::action::{ACTIONS, Section};
 use crate::shell::{Command, Part, Situation, keymap, words};
 use crate::theme::{self, Elevation, Text, Tokens, icons};
@@ -231,6 +232,7 @@ impl Palette {
             let note = if choice.bytes > 0 { words::bytes(choice.bytes) } else { String::new() };
             Entry { note, ..entry("Models", icons::CUBE, label, Command::ChooseModel(choice.clone())) }
         });
+        commands.extend(personas(now));
         let query = self.query.trim();
         let mut lists: Vec<Vec<Entry>> = [commands, places, models.collect()]
             .into_iter()
@@ -263,6 +265,17 @@ impl Palette {
     pub fn wanted_chats(&self) -> Option<&str> {
         self.open.then(|| self.query.trim())
     }
+}
+
+/// The personas that this chat can take, and none where it has one.
+fn personas(now: &Situation<'_>) -> Vec<Entry> {
+    let taken = now.controller.persona().map(|persona| persona.id);
+    let take = |label: String, id| {
+        entry("Commands", icons::USER_CIRCLE, label, Command::InChat(ChatCommand::TakePersona(id)))
+    };
+    let others = now.controller.personas().iter().filter(|persona| Some(persona.id) != taken);
+    let none = taken.map(|_| take("Persona: None".to_owned(), None));
+    others.map(|known| take(format!("Persona: {}", known.name), Some(known.id))).chain(none).collect()
 }
 
 fn entry(section: &'static str, icon: char, label: String, command: Command) -> Entry {

@@ -1,8 +1,10 @@
-//! The settings page: values, shortcuts, log, about. Shows what [`crate::settings::Settings`] holds and sends changes; writes no
+//! The settings page: values, personas, what was deleted, shortcuts, log, about. Shows what [`crate::settings::Settings`] holds and sends changes; writes no
 //! file and reads none.
 
 mod about;
+mod deleted;
 mod log;
+mod personas;
 mod shortcuts;
 mod values;
 
@@ -72,8 +74,16 @@ pub struct SettingsPane {
     changed_only: bool,
     model: Option<String>,
     go_to: Option<Group>,
+    /// Where each group begins in the page.
+    tops: Vec<(Group, f32)>,
+    /// Whether the page is on its way to a group.
+    arriving: bool,
+    /// How far the page was scrolled when a group was chosen; far away once the user scrolls.
+    held_at: Option<f32>,
     capture: shortcuts::Capture,
     log: log::LogView,
+    /// The page of the personas.
+    pub personas: personas::Personas,
 }
 
 impl Default for SettingsPane {
@@ -85,8 +95,12 @@ impl Default for SettingsPane {
             changed_only: false,
             model: None,
             go_to: None,
+            tops: Vec::new(),
+            arriving: false,
+            held_at: None,
             capture: shortcuts::Capture::default(),
             log: log::LogView::default(),
+            personas: personas::Personas::default(),
         }
     }
 }
@@ -218,7 +232,9 @@ impl SettingsPane {
                     if has_models && matches!(self.part, Part::Values(_)) {
                         self.scope(ui, view);
                     }
-                    if matches!(self.part, Part::Log | Part::About) && self.search.is_empty() {
+                    if matches!(self.part, Part::Personas | Part::Deleted | Part::Log | Part::About)
+                        && self.search.is_empty()
+                    {
                         return;
                     }
                     ui.add_space(4.0);
@@ -255,13 +271,16 @@ impl SettingsPane {
         let left = (rect.center().x - width / 2.0).round();
         ui.scope_builder(UiBuilder::new().max_rect(rect), |ui| {
             let salt = if searching { "found" } else { self.kind_of_part() };
-            ScrollArea::vertical().id_salt(("settings", salt)).auto_shrink(false).show(ui, |ui| {
+            let area = ScrollArea::vertical().id_salt(("settings", salt)).auto_shrink(false);
+            let shown = area.show(ui, |ui| {
                 let column = Rect::from_min_size(pos2(left, ui.max_rect().top()), vec2(width, f32::INFINITY));
                 ui.scope_builder(UiBuilder::new().max_rect(column), |ui| {
                     ui.spacing_mut().item_spacing = Vec2::ZERO;
                     match self.part {
                         _ if searching => self.found(ui, view, commands),
                         Part::Values(_) => self.values(ui, view, commands),
+                        Part::Personas => self.personas.show(ui, view, commands),
+                        Part::Deleted => deleted::show(ui, view, commands),
                         Part::Shortcuts => self.capture.show(ui, "", self.changed_only, commands),
                         Part::About => about::show(ui, view, commands),
                         Part::Log => {}
@@ -269,6 +288,11 @@ impl SettingsPane {
                     ui.add_space(32.0);
                 });
             });
+            if matches!(self.part, Part::Values(_)) && !searching {
+                let height = shown.inner_rect.height();
+                let most = shown.content_size.y - height;
+                self.follow(shown.state.clamped_offset().y, height, most);
+            }
         });
     }
 

@@ -1,5 +1,6 @@
 //! The values: a card for each group, a row for each setting, made from the table.
 
+use eframe::egui::style::ScrollAnimation;
 use eframe::egui::{Align, Id, Layout, Rect, Ui, UiBuilder, pos2, vec2};
 
 use super::{SettingsPane, View, card, heading, matches, send};
@@ -21,7 +22,8 @@ const TEXT_HEIGHT: f32 = 96.0;
 impl SettingsPane {
     /// All groups, or what the search leaves of them.
     pub(super) fn values(&mut self, ui: &mut Ui, view: &View<'_>, commands: &mut Vec<Command>) {
-        let mut seen = None;
+        let begin = ui.cursor().top();
+        self.tops.clear();
         for group in Group::ALL {
             let rows: Vec<&Row> =
                 TABLE.iter().filter(|row| row.group == group && self.shows(row, view)).collect();
@@ -29,16 +31,15 @@ impl SettingsPane {
                 continue;
             }
             let top = ui.cursor().top();
+            self.tops.push((group, top - begin));
             heading(ui, group.title());
             if self.go_to.take_if(|wanted| *wanted == group).is_some() {
                 let at = Rect::from_min_size(
                     pos2(ui.cursor().left(), top),
                     vec2(1.0, ui.clip_rect().height() - 24.0),
                 );
-                ui.scroll_to_rect(at, Some(Align::TOP));
-            }
-            if top < ui.clip_rect().top() + ui.clip_rect().height() / 3.0 {
-                seen = Some(group);
+                ui.scroll_to_rect_animation(at, Some(Align::TOP), ScrollAnimation::none());
+                self.arriving = true;
             }
             let heights: Vec<f32> = rows.iter().map(|row| self.height(ui, row, view)).collect();
             card(ui, &heights, |ui, index, rect| self.row(ui, rect, rows[index], view, commands));
@@ -46,8 +47,25 @@ impl SettingsPane {
                 pending(ui, view, commands);
             }
         }
-        if let Some(group) = seen.filter(|_| self.search.is_empty() && self.go_to.is_none()) {
-            self.part = Part::Values(group);
+    }
+
+    /// Follows what the user scrolls to: the list shows the group at the reading line, which goes from the top of the page to its
+    /// bottom as the page is scrolled through, so that the first and the last group are reached. A group that was chosen stays chosen
+    /// until the page is scrolled.
+    pub(super) fn follow(&mut self, scrolled: f32, height: f32, most: f32) {
+        if std::mem::take(&mut self.arriving) {
+            self.held_at = None;
+            return;
+        }
+        let held = *self.held_at.get_or_insert(scrolled);
+        if (scrolled - held).abs() < 1.0 {
+            return;
+        }
+        self.held_at = Some(f32::NEG_INFINITY);
+        let line = scrolled + height * if most > 0.0 { (scrolled / most).clamp(0.0, 1.0) } else { 0.0 };
+        let seen = self.tops.iter().rev().find(|(_, top)| *top <= line).or(self.tops.first());
+        if let Some((group, _)) = seen {
+            self.part = Part::Values(*group);
         }
     }
 
@@ -216,13 +234,13 @@ fn control(ui: &mut Ui, row: &Row, value: &Value, model: Option<&str>) -> Option
                 logarithmic: most > 2000,
                 ..slider
             };
-            slider.show(ui, value.whole() as f64).map(|new| Value::Whole(new as i64))
+            slider.show(ui, NUMBER, value.whole() as f64).map(|new| Value::Whole(new as i64))
         }
         Kind::Real { least, most, step } => {
             let decimals = crate::settings::DECIMALS;
             let slider =
                 Slider { range: least..=most, step, default: row.default.real(), decimals, ..slider };
-            slider.show(ui, value.real()).map(Value::Real)
+            slider.show(ui, NUMBER, value.real()).map(Value::Real)
         }
         Kind::Text { .. } => None,
     }

@@ -79,36 +79,115 @@ fn a_message_below_a_deleted_one_is_refused_aloud_instead_of_lost_later() {
     wait_for(&store, |event| matches!(event, Event::Refused(_)).then_some(()));
 }
 
-#[test]
-fn what_was_deleted_is_gone_from_the_file_after_the_next_start() {
-    let folder = Folder::new();
-    let store = Store::open(&folder.db(), waker()).unwrap();
+fn deleted(store: &Store) -> Vec<Deleted> {
+    store.ask(Query::Deleted).unwrap();
+    wait_for(store, |event| match event {
+        Event::Deleted(deleted) => Some(deleted),
+        _ => None,
+    })
+}
+
+/// Waits until everything said so far is done, purging included.
+fn settle(store: Store) {
+    assert_eq!(store.close(), Saving::Yes);
+}
+
+/// A chat of 2500 messages below each other, deleted. SQLite gives up on cascades deeper than 1000.
+fn delete_deep_chat(store: &Store) -> ChatId {
     let chat = Chat::new("Secret heading", "starter");
     let id = chat.id;
     store.write(Write::PutChat(chat)).unwrap();
     let mut parent = None;
-    // SQLite gives up on cascades deeper than 1000.
     for n in 0..2500 {
         let message = Message::complete(id, parent, Role::User, format!("xylophone{n}"));
         parent = Some(message.id);
         store.write(Write::AddMessage(message)).unwrap();
     }
     store.write(Write::DeleteChat(id)).unwrap();
-    assert_eq!(store.close(), Saving::Yes);
+    id
+}
 
-    let (database, _) = Database::open(&folder.db()).unwrap();
-    assert_eq!(messages_in(&database, id).len(), 2500, "it stays until the next start of the program");
-    drop(database);
-
-    assert_eq!(Store::open(&folder.db(), waker()).unwrap().close(), Saving::Yes);
-    let (database, _) = Database::open(&folder.db()).unwrap();
+fn is_without_traces(path: &std::path::Path, id: ChatId) {
+    let (database, _) = Database::open(path).unwrap();
     assert!(messages_in(&database, id).is_empty());
     drop(database);
-    let bytes = std::fs::read(folder.db()).unwrap();
+    let bytes = std::fs::read(path).unwrap();
     for trace in ["xylophone", "Secret heading"] {
         let found = bytes.windows(trace.len()).filter(|window| *window == trace.as_bytes()).count();
         assert_eq!(found, 0, "traces of {trace} are left in the file");
     }
+}
+
+#[test]
+fn what_was_deleted_survives_restarts_and_is_gone_from_the_file_when_it_is_too_old() {
+    let folder = Folder::new();
+    let store = Store::open(&folder.db(), waker()).unwrap();
+    let day = Duration::from_secs(86_400);
+    store.keep_deleted(day).unwrap();
+    let id = delete_deep_chat(&store);
+    settle(store);
+    for _ in 0..2 {
+        let store = Store::open(&folder.db(), waker()).unwrap();
+        store.keep_deleted(day).unwrap();
+        assert_eq!(deleted(&store).len(), 1);
+        settle(store);
+    }
+    let (database, _) = Database::open(&folder.db()).unwrap();
+    let two_days_ago = now_millis() - 2 * 86_400_000;
+    database.connection().execute("UPDATE chats SET deleted_millis = ?1", [two_days_ago]).unwrap();
+    drop(database);
+    // Before anybody has said how long, nothing goes.
+    settle(Store::open(&folder.db(), waker()).unwrap());
+    let store = Store::open(&folder.db(), waker()).unwrap();
+    store.keep_deleted(day).unwrap();
+    settle(store);
+    is_without_traces(&folder.db(), id);
+}
+
+#[test]
+fn what_is_deleted_for_good_is_gone_from_the_file_at_once() {
+    let folder = Folder::new();
+    let store = Store::open(&folder.db(), waker()).unwrap();
+    let id = delete_deep_chat(&store);
+    store.write(Write::DeleteForGood(DeletedId::Chat(id))).unwrap();
+    assert!(deleted(&store).is_empty());
+    settle(store);
+    is_without_traces(&folder.db(), id);
+}
+
+#[test]
+fn the_list_has_what_can_be_brought_back_newest_first_and_nothing_else() {
+    let folder = Folder::new();
+    let store = Store::open(&folder.db(), waker()).unwrap();
+    let (chat, answer) = converse_with(&store, true);
+    let question = load(&store, chat).1[0].id;
+    let persona = Persona::new("Poet", "Rhyme", ChatSampling::default());
+    let other = Chat::new("Other", "");
+    store.write(Write::PutPersona(persona.clone())).unwrap();
+    store.write(Write::PutChat(other.clone())).unwrap();
+    assert!(deleted(&store).is_empty());
+    store.write(Write::DeletePersona(persona.id)).unwrap();
+    store.write(Write::DeleteMessage(answer)).unwrap();
+    store.write(Write::DeleteChat(other.id)).unwrap();
+    let ids = |store: &Store| deleted(store).into_iter().map(|deleted| deleted.id).collect::<Vec<_>>();
+    let all = [DeletedId::Chat(other.id), DeletedId::Message(chat, answer), DeletedId::Persona(persona.id)];
+    assert_eq!(ids(&store), all);
+    let title = load(&store, chat).0.title;
+    assert_eq!(deleted(&store)[1].of, title);
+    // What stands below a deleted message comes back after it; what is in a deleted chat comes back with it.
+    store.write(Write::DeleteMessage(question)).unwrap();
+    assert_eq!(ids(&store), [DeletedId::Message(chat, question), all[0], all[2]]);
+    store.write(Write::DeleteChat(chat)).unwrap();
+    assert_eq!(ids(&store), [DeletedId::Chat(chat), all[0], all[2]]);
+    store.write(Write::RestoreChat(chat)).unwrap();
+    store.write(Write::DeleteForGood(DeletedId::Message(chat, question))).unwrap();
+    store.write(Write::DeleteForGood(DeletedId::Persona(persona.id))).unwrap();
+    // Only what is deleted can be deleted for good.
+    store.write(Write::DeleteForGood(DeletedId::Chat(chat))).unwrap();
+    assert_eq!(ids(&store), [all[0]]);
+    assert!(load(&store, chat).1.is_empty());
+    store.write(Write::RestoreChat(other.id)).unwrap();
+    assert_eq!(ids(&store), []);
 }
 
 #[test]

@@ -4,7 +4,7 @@ use eframe::egui::{Popup, RectAlign, Response, Ui};
 
 use super::ListState;
 use crate::chat::{Controller, ListCommand};
-use crate::shell::Command;
+use crate::shell::{Command, Part};
 use crate::store::ChatHead;
 use crate::theme::icons;
 use crate::transfer::Format;
@@ -58,12 +58,15 @@ fn items(ui: &mut Ui, chat: &ChatHead, state: &mut ListState, commands: &mut Vec
 /// The menu of the list.
 pub(super) fn of_list(ui: &mut Ui, controller: &Controller, commands: &mut Vec<Command>) {
     let button = ui.add(IconButton::new(icons::DOTS_THREE, "Menu of the list"));
-    let button = ui::tip(button, "Import and export", &[]);
+    let button = ui::tip(button, "Import, export, recently deleted", &[]);
     let frame = ui::menu_frame(ui);
     Popup::menu(&button).align(RectAlign::BOTTOM_END).frame(frame).show(|ui| {
         ui.spacing_mut().item_spacing.y = 0.0;
         if ui.add(MenuItem::new(icons::DOWNLOAD_SIMPLE, "Import chats…").width(WIDTH)).clicked() {
             commands.push(Command::InList(ListCommand::PickImport));
+        }
+        if ui.add(MenuItem::new(icons::TRASH, "Recently deleted").width(WIDTH)).clicked() {
+            commands.push(Command::ShowSettings(Part::Deleted));
         }
         if controller.library.chats.is_empty() {
             return;
