@@ -62,8 +62,8 @@ fn serve<I: zbus::object_server::Interface>(session: &Session, portal: I) -> Con
 }
 
 fn change(portal: &Connection, namespace: &str, key: &str, value: Value<'_>) {
-    let signal = portal.emit_signal(None::<&str>, PATH, SETTINGS, "SettingChanged", &(namespace, key, value));
-    block_on(signal).unwrap();
+    let body = (namespace, key, value);
+    block_on(portal.emit_signal(None::<&str>, PATH, SETTINGS, "SettingChanged", &body)).unwrap();
 }
 
 fn wishes(session: &Session) -> Receiver<Wishes> {
