@@ -38,7 +38,7 @@ mkdir -p $out
 [ -n "${1:-}" ] || rm -f $out/*.png
 # Each picture gets a palette of its own; flat areas keep their colour, edges of letters lose some of their shades.
 for drawn in "$fresh"/*.png; do
-  convert "$drawn" -strip +dither -colors 32 -define png:compression-level=9 -define png:compression-filter=0 "png8:$out/$(basename "$drawn")"
+  convert "$drawn" -strip +dither -quantize YUV -colors 48 -define png:compression-level=9 -define png:compression-filter=0 "png8:$out/$(basename "$drawn")"
 done
 bytes=$(cat $out/*.png | wc -c)
 echo "screenshots: $(ls $out/*.png | wc -l) pictures, $bytes bytes"

@@ -1,5 +1,6 @@
 //! Not tests but pictures: every pane and main state in both themes at two sizes, drawn without a display over the real engine and
 //! the starter. `packaging/screenshots.sh` runs it and keeps the pictures; what it draws is what a window shows.
+#![expect(clippy::unwrap_used, reason = "a step that fails ends the run that draws pictures")]
 
 mod comps;
 mod samples;
