@@ -1,8 +1,9 @@
 //! Where a decoded token's time goes, for one model file: `cargo run --release -p onebit-engine --example decode_profile -- MODEL
-//! [--threads N] [--depth D] [--tokens T] [--int8-kv] [--hog]`.
+//! [--threads N] [--depth D] [--tokens T] [--prompt P] [--int8-kv] [--hog]`.
 //!
 //! Prints tokens a second, microseconds a token for each phase with the GB/s it read, and what the phases leave over. `--hog` runs
-//! the same beside a process that keeps one core busy, and says what share of the fair speed was kept.
+//! the same beside a process that keeps one core busy, and says what share of the fair speed was kept. `--prompt` reads so many tokens
+//! instead, in chunks of 256, and prints the same of them.
 
 #![expect(clippy::print_stdout, reason = "a table for the person who runs it")]
 
@@ -29,6 +30,8 @@ struct Options {
     threads: usize,
     depth: usize,
     tokens: usize,
+    /// Tokens to read instead of decoding.
+    prompt: usize,
     kv_dtype: KvDtype,
     hog: bool,
 }
@@ -39,6 +42,7 @@ fn options() -> Result<Options> {
         threads: 0,
         depth: 0,
         tokens: 128,
+        prompt: 0,
         kv_dtype: KvDtype::F16,
         hog: false,
     };
@@ -49,6 +53,7 @@ fn options() -> Result<Options> {
             "--threads" => options.threads = value()?.parse()?,
             "--depth" => options.depth = value()?.parse()?,
             "--tokens" => options.tokens = value()?.parse()?,
+            "--prompt" => options.prompt = value()?.parse()?,
             "--int8-kv" => options.kv_dtype = KvDtype::Int8,
             "--hog" => options.hog = true,
             _ => options.model = argument,
@@ -90,7 +95,8 @@ impl Sequence {
     fn open(options: &Options) -> Result<Self> {
         let file = model::open(std::path::Path::new(&options.model))?;
         let mut lane = lane::open(LaneChoice::Cpu, options.threads)?;
-        let n_pages = (options.depth + options.tokens).div_ceil(PAGE_POSITIONS);
+        let n_pages =
+            options.depth.max(options.prompt).saturating_add(options.tokens).div_ceil(PAGE_POSITIONS);
         let resident_options = ResidentOptions {
             kv_dtype: options.kv_dtype,
             kv_pages: n_pages,
@@ -124,6 +130,11 @@ impl Sequence {
         Ok(())
     }
 
+    /// Reads the first `tokens` tokens.
+    fn prompt(&mut self, tokens: usize) -> Result<()> {
+        (0..tokens).step_by(CHUNK).try_for_each(|first| self.feed(first, CHUNK.min(tokens - first)))
+    }
+
     /// Seconds of each of `tokens` tokens behind `depth` others.
     fn decode(&mut self, depth: usize, tokens: usize) -> Result<Vec<f64>> {
         (depth..depth + tokens)
@@ -144,9 +155,10 @@ fn main() -> Result<()> {
     }
     let options = options()?;
     let mut sequence = Sequence::open(&options)?;
-    for first in (0..options.depth).step_by(CHUNK) {
-        sequence.feed(first, CHUNK.min(options.depth - first))?;
+    if options.prompt > 0 {
+        return prompt(&mut sequence, options.prompt);
     }
+    sequence.prompt(options.depth)?;
     sequence.decode(options.depth, options.tokens)?;
     let threads = sequence.lane.info().threads;
     let alone = rate(&sequence.decode(options.depth, options.tokens)?);
@@ -158,7 +170,9 @@ fn main() -> Result<()> {
         1.0 / median,
         gb / median
     );
-    phases(&mut sequence, &options)?;
+    phases(&mut sequence, options.tokens, |sequence| {
+        sequence.decode(options.depth, options.tokens).map(|_| ())
+    })?;
     if options.hog {
         let hog = Hog::start()?;
         std::thread::sleep(Duration::from_millis(200));
@@ -185,12 +199,31 @@ fn median(seconds: &mut [f64]) -> f64 {
     seconds[seconds.len() / 2]
 }
 
+/// How fast a prompt is read, and where its time goes.
+fn prompt(sequence: &mut Sequence, tokens: usize) -> Result<()> {
+    let mut seconds = Vec::new();
+    for _ in 0..4 {
+        let start = Instant::now();
+        sequence.prompt(tokens)?;
+        seconds.push(start.elapsed().as_secs_f64());
+    }
+    // The first one touches the buffers.
+    let median = median(&mut seconds[1..]);
+    let threads = sequence.lane.info().threads;
+    println!("{threads} threads, prompt of {tokens}: {:.1} tok/s", tokens as f64 / median);
+    phases(sequence, tokens, |sequence| sequence.prompt(tokens))
+}
+
 /// Microseconds a token of every phase.
-fn phases(sequence: &mut Sequence, options: &Options) -> Result<()> {
+fn phases(
+    sequence: &mut Sequence,
+    tokens: usize,
+    run: impl FnOnce(&mut Sequence) -> Result<()>,
+) -> Result<()> {
     sequence.telemetry.set_on(true);
     let start = Instant::now();
-    sequence.decode(options.depth, options.tokens)?;
-    let micros = |nanos: u128| nanos as f64 / 1e3 / options.tokens as f64;
+    run(sequence)?;
+    let micros = |nanos: u128| nanos as f64 / 1e3 / tokens as f64;
     let total = micros(start.elapsed().as_nanos());
     let mut rest = total;
     for phase in sequence.telemetry.totals().into_iter().filter(|phase| phase.calls > 0) {
@@ -199,7 +232,7 @@ fn phases(sequence: &mut Sequence, options: &Options) -> Result<()> {
         println!(
             "  {:<10} {time:8.1} us a token, {:4} calls, {:6.2} GB/s",
             phase.phase.name(),
-            phase.calls / options.tokens as u64,
+            phase.calls.div_ceil(tokens as u64),
             phase.bytes as f64 / phase.nanos as f64
         );
     }

@@ -77,9 +77,12 @@ impl Isa {
         false
     }
 
-    #[cfg(target_arch = "x86_64")]
-    fn has_tiles(self) -> bool {
-        self.0 == Kind::Amx
+    /// Whether products of many tokens use matrix tiles.
+    pub fn has_tiles(self) -> bool {
+        #[cfg(target_arch = "x86_64")]
+        return self.0 == Kind::Amx;
+        #[cfg(not(target_arch = "x86_64"))]
+        false
     }
 
     /// AVX-512 F, BW, VL and VNNI.

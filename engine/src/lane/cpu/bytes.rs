@@ -86,9 +86,48 @@ impl DerefMut for Bytes {
     }
 }
 
+/// Zeroed floats in a mapping of their own: on cache lines, and in huge pages, since products of many tokens write columns, for which
+/// every row of a wide buffer is another small page.
+pub(super) struct Floats(Bytes);
+
+impl Floats {
+    /// `len` zeros.
+    ///
+    /// # Errors
+    /// [`LaneError::OutOfMemory`] naming `what`.
+    pub(super) fn zeroed(len: usize, what: &str) -> Result<Self, LaneError> {
+        Ok(Self(Bytes::lazy(len.saturating_mul(size_of::<f32>()), what)?))
+    }
+}
+
+impl Deref for Floats {
+    type Target = [f32];
+    fn deref(&self) -> &[f32] {
+        // SAFETY: a mapping begins on a page, and every pattern of bits is a float.
+        unsafe { std::slice::from_raw_parts(self.0.as_ptr().cast(), self.0.len() / size_of::<f32>()) }
+    }
+}
+
+impl DerefMut for Floats {
+    fn deref_mut(&mut self) -> &mut [f32] {
+        // SAFETY: as in `deref`, with `&mut self` held by the caller.
+        unsafe { std::slice::from_raw_parts_mut(self.0.as_mut_ptr().cast(), self.0.len() / size_of::<f32>()) }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn floats_are_zeroed_aligned_and_kept() {
+        let mut floats = Floats::zeroed(1000, "test").unwrap();
+        assert_eq!((floats.len(), floats.as_ptr() as usize % ALIGNMENT), (1000, 0));
+        assert!(floats.iter().all(|&x| x == 0.0));
+        floats[999] = 2.5;
+        assert_eq!(floats[999], 2.5);
+        assert!(Floats::zeroed(usize::MAX / 2, "test").is_err());
+    }
 
     #[test]
     fn parts_of_a_slab_are_zeroed_aligned_and_disjoint() {
