@@ -1,9 +1,9 @@
-//! Where a decoded token's time goes, for one model file: `cargo run --release -p onebit-engine --example decode_profile -- MODEL
+//! Where a token's time goes, for one model file: `cargo run --release -p onebit-engine --example decode_profile -- MODEL
 //! [--threads N] [--depth D] [--tokens T] [--prompt P] [--int8-kv] [--hog]`.
 //!
-//! Prints tokens a second, microseconds a token for each phase with the GB/s it read, and what the phases leave over. `--hog` runs
-//! the same beside a process that keeps one core busy, and says what share of the fair speed was kept. `--prompt` reads so many tokens
-//! instead, in chunks of 256, and prints the same of them.
+//! Prints tokens a second, microseconds a token for each phase with the GB/s it read, and what the phases leave over, of decoding
+//! and before it of a prompt of P tokens. `--hog` runs decoding beside a process that keeps one core busy, and says what share
+//! of the fair speed was kept.
 
 #![expect(clippy::print_stdout, reason = "a table for the person who runs it")]
 
@@ -30,7 +30,7 @@ struct Options {
     threads: usize,
     depth: usize,
     tokens: usize,
-    /// Tokens to read instead of decoding.
+    /// Tokens of the prompt that is profiled; 0 for none.
     prompt: usize,
     kv_dtype: KvDtype,
     hog: bool,
@@ -95,8 +95,7 @@ impl Sequence {
     fn open(options: &Options) -> Result<Self> {
         let file = model::open(std::path::Path::new(&options.model))?;
         let mut lane = lane::open(LaneChoice::Cpu, options.threads)?;
-        let n_pages =
-            options.depth.max(options.prompt).saturating_add(options.tokens).div_ceil(PAGE_POSITIONS);
+        let n_pages = (options.depth + options.tokens).max(options.prompt).div_ceil(PAGE_POSITIONS);
         let resident_options = ResidentOptions {
             kv_dtype: options.kv_dtype,
             kv_pages: n_pages,
@@ -130,9 +129,9 @@ impl Sequence {
         Ok(())
     }
 
-    /// Reads the first `tokens` tokens.
-    fn prompt(&mut self, tokens: usize) -> Result<()> {
-        (0..tokens).step_by(CHUNK).try_for_each(|first| self.feed(first, CHUNK.min(tokens - first)))
+    /// The first `n` tokens, in calls of [`CHUNK`].
+    fn read(&mut self, n: usize) -> Result<()> {
+        (0..n).step_by(CHUNK).try_for_each(|first| self.feed(first, CHUNK.min(n - first)))
     }
 
     /// Seconds of each of `tokens` tokens behind `depth` others.
@@ -156,9 +155,13 @@ fn main() -> Result<()> {
     let options = options()?;
     let mut sequence = Sequence::open(&options)?;
     if options.prompt > 0 {
-        return prompt(&mut sequence, options.prompt);
+        sequence.read(options.prompt)?;
+        phases(&mut sequence, options.prompt, |sequence| sequence.read(options.prompt))?;
     }
-    sequence.prompt(options.depth)?;
+    sequence.read(options.depth)?;
+    if options.tokens == 0 {
+        return Ok(());
+    }
     sequence.decode(options.depth, options.tokens)?;
     let threads = sequence.lane.info().threads;
     let alone = rate(&sequence.decode(options.depth, options.tokens)?);
@@ -171,7 +174,7 @@ fn main() -> Result<()> {
         gb / median
     );
     phases(&mut sequence, options.tokens, |sequence| {
-        sequence.decode(options.depth, options.tokens).map(|_| ())
+        sequence.decode(options.depth, options.tokens).map(drop)
     })?;
     if options.hog {
         let hog = Hog::start()?;
@@ -199,30 +202,16 @@ fn median(seconds: &mut [f64]) -> f64 {
     seconds[seconds.len() / 2]
 }
 
-/// How fast a prompt is read, and where its time goes.
-fn prompt(sequence: &mut Sequence, tokens: usize) -> Result<()> {
-    let mut seconds = Vec::new();
-    for _ in 0..4 {
-        let start = Instant::now();
-        sequence.prompt(tokens)?;
-        seconds.push(start.elapsed().as_secs_f64());
-    }
-    // The first one touches the buffers.
-    let median = median(&mut seconds[1..]);
-    let threads = sequence.lane.info().threads;
-    println!("{threads} threads, prompt of {tokens}: {:.1} tok/s", tokens as f64 / median);
-    phases(sequence, tokens, |sequence| sequence.prompt(tokens))
-}
-
-/// Microseconds a token of every phase.
+/// Microseconds a token of every phase of `work`, which runs `tokens` tokens.
 fn phases(
     sequence: &mut Sequence,
     tokens: usize,
-    run: impl FnOnce(&mut Sequence) -> Result<()>,
+    work: impl FnOnce(&mut Sequence) -> Result<()>,
 ) -> Result<()> {
+    sequence.telemetry.reset();
     sequence.telemetry.set_on(true);
     let start = Instant::now();
-    run(sequence)?;
+    work(sequence)?;
     let micros = |nanos: u128| nanos as f64 / 1e3 / tokens as f64;
     let total = micros(start.elapsed().as_nanos());
     let mut rest = total;
@@ -230,13 +219,13 @@ fn phases(
         let time = micros(phase.nanos.into());
         rest -= time;
         println!(
-            "  {:<10} {time:8.1} us a token, {:4} calls, {:6.2} GB/s",
+            "  {:<10} {time:8.1} us a token, {:8.2} calls, {:6.2} GB/s",
             phase.phase.name(),
-            phase.calls.div_ceil(tokens as u64),
+            phase.calls as f64 / tokens as f64,
             phase.bytes as f64 / phase.nanos as f64
         );
     }
-    println!("  {:<10} {rest:8.1} us a token of {total:.1}", "the rest");
+    println!("  {:<10} {rest:8.1} us a token of {total:.1}, {:.1} tok/s", "the rest", 1e6 / total);
     sequence.telemetry.set_on(false);
     Ok(())
 }

@@ -26,6 +26,7 @@ pub mod reading;
 pub mod rounding;
 pub mod rows;
 pub mod ternary;
+pub mod tiled;
 
 pub use outputs::Outputs;
 
@@ -77,7 +78,7 @@ impl Isa {
         false
     }
 
-    /// Whether products of many tokens use matrix tiles.
+    /// Whether products of many tokens run on matrix tiles, see [`tiled`].
     pub fn has_tiles(self) -> bool {
         #[cfg(target_arch = "x86_64")]
         return self.0 == Kind::Amx;

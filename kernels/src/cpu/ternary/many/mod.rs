@@ -337,18 +337,17 @@ unsafe fn store<S: Simd, const WIDENED: bool>(
 ) {
     // SAFETY: the caller promises a group of the part and its sums; `many` checked scales and outputs.
     unsafe {
-        let mut halves = [[S::fzero(); GROUP_ROWS]; 2];
         let narrow = scratch.sums.add(row * LINE_BYTES);
         let wide = scratch.wide.add(row * BLOCK_TOKENS);
-        for r in 0..GROUP_ROWS {
+        let mut halves = [[S::fzero(); GROUP_ROWS]; 2];
+        let [even, odd] = &mut halves;
+        for (r, (even, odd)) in even.iter_mut().zip(odd).enumerate() {
             let mut sums = S::split_words(S::bload(narrow.add(r * LINE_BYTES)));
-            for half in 0..2 {
-                if WIDENED {
-                    let wide = S::iload(wide.add(r * BLOCK_TOKENS + half * 16));
-                    sums[half] = S::iadd(sums[half], wide);
-                }
-                halves[half][r] = S::itof(sums[half]);
+            if WIDENED {
+                let wide = wide.add(r * BLOCK_TOKENS);
+                sums = [S::iadd(sums[0], S::iload(wide)), S::iadd(sums[1], S::iload(wide.add(16)))];
             }
+            (*even, *odd) = (S::itof(sums[0]), S::itof(sums[1]));
         }
         let scale = S::fload(part.row_scales.as_ptr().add(group * GROUP_ROWS));
         for (half, sums) in halves.into_iter().enumerate() {
