@@ -8,9 +8,8 @@
 mod few;
 mod panels;
 
-use onebit_kernels::cpu::panel;
 use onebit_kernels::cpu::ternary::{BLOCK_COLS, Packing};
-use onebit_kernels::cpu::{GROUP_ROWS, Isa, MAX_GROUPS, blocks, dense};
+use onebit_kernels::cpu::{GROUP_ROWS, Isa, MAX_GROUPS, blocks, dense, panel, tiled};
 
 use super::rounded::{Rounded, Rounding};
 use super::screen::Activations;
@@ -26,6 +25,8 @@ const CHUNK_ROWS: usize = 48;
 const UNIT_ROWS: usize = MAX_GROUPS * GROUP_ROWS;
 /// Tokens from which expanding the weights pays.
 const PANEL_TOKENS: usize = 9;
+/// Units that a thread should have at least, so that none waits long for another.
+const THREAD_UNITS: usize = 4;
 /// Weight bytes worth a hand-over between threads.
 const GRAIN_BYTES: usize = 32 << 10;
 /// Rows of rounded activations above this length (two planes) lose their place in a cache of 32 KB to a group of 4-bit weights.
@@ -214,6 +215,12 @@ impl Product<'_> {
         self.tokens >= PANEL_TOKENS && matches!(weight.layout, Layout::Ternary(_) | Layout::Blocks(_))
     }
 
+    /// Whether the panels are expanded for matrix tiles.
+    fn uses_tiles(&self, weight: &Weight) -> bool {
+        let by_rows = rounding(weight, self.activation) == Some(Rounding::Row);
+        self.uses_panels(weight) && by_rows && self.isa.has_tiles()
+    }
+
     fn units(&self, weight: &Weight) -> usize {
         match &weight.layout {
             Layout::Ternary(weights) if !self.uses_panels(weight) => {
@@ -228,7 +235,11 @@ impl Product<'_> {
     /// keep the activations in the first-level cache beside the weights that run through it.
     fn unit_groups(&self, weight: &Weight) -> usize {
         match weight.layout {
-            Layout::Ternary(_) if self.uses_panels(weight) => panel::PANEL_GROUPS,
+            Layout::Ternary(_) if self.uses_panels(weight) => {
+                let many = weight.groups() >= THREAD_UNITS * self.threads * tiled::MOST_GROUPS;
+                let long = self.uses_tiles(weight) && self.cols > tiled::LONG_COLS;
+                if many && long { tiled::MOST_GROUPS } else { panel::PANEL_GROUPS }
+            }
             Layout::Blocks(_) if self.uses_panels(weight) => blocks::panel::PANEL_GROUPS,
             Layout::Blocks(_) if self.tokens == 1 => 1 + usize::from(self.cols > LONG_ROW_COLS),
             _ => MAX_GROUPS,

@@ -25,6 +25,8 @@ mod two_bits;
 #[cfg(test)]
 mod tests;
 
+#[cfg(target_arch = "x86_64")]
+pub(super) use expand::expand_two_bits;
 pub use expand::{EXPAND_COLS, Panel, expand};
 pub use packing::Packing;
 pub use tables::{Scaling, Tables, tables};
@@ -57,7 +59,7 @@ pub struct Matrix<'a> {
 }
 
 impl Matrix<'_> {
-    fn check(&self, bundles: &[usize]) {
+    pub(super) fn check(&self, bundles: &[usize]) {
         assert!(self.k_blocks * BLOCK_COLS <= MAX_COLS, "at most {MAX_COLS} columns");
         let bytes = self.packing.bundle_bytes(self.k_blocks);
         for &bundle in bundles {
