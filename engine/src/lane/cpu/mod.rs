@@ -8,6 +8,7 @@ pub mod ceiling;
 
 mod attend;
 mod bytes;
+mod columns;
 mod cores;
 mod kv;
 mod project;

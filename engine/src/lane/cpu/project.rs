@@ -6,11 +6,13 @@
 #![expect(unsafe_code, reason = "threads write disjoint columns of the outputs")]
 
 mod few;
+mod many;
 mod panels;
 
 use onebit_kernels::cpu::ternary::{BLOCK_COLS, Packing};
 use onebit_kernels::cpu::{GROUP_ROWS, Isa, MAX_GROUPS, blocks, dense, panel, tiled};
 
+use super::columns::Columns;
 use super::rounded::{Rounded, Rounding};
 use super::screen::Activations;
 use super::tables::Tables;
@@ -51,6 +53,8 @@ pub(super) struct Inputs {
     by_32: Rounded,
     /// Of the rounded input, for each combination of packing and rounding that was needed.
     tables: Vec<(Packing, Rounding, Tables)>,
+    /// Of the rows that [`Rounding::Row`] rounded, for [`many`].
+    columns: Columns,
     /// Of each thread.
     panels: Vec<panel::Memory>,
 }
@@ -63,6 +67,7 @@ impl Inputs {
             by_64: Rounded::new(Rounding::By64),
             by_32: Rounded::new(Rounding::By32),
             tables: Vec::new(),
+            columns: Columns::default(),
             panels: Vec::new(),
         }
     }
@@ -74,6 +79,11 @@ impl Inputs {
             Rounding::By64 => &self.by_64,
             Rounding::By32 => &self.by_32,
         }
+    }
+
+    /// Turns the rows that [`Rounding::Row`] rounded.
+    fn turn(&mut self, isa: Isa, pool: &Pool, rows: usize) {
+        self.columns.fill(isa, pool, &self.row, rows);
     }
 
     /// The norms of a row that was just multiplied with a matrix of blocks, and of what rounding took from it.
@@ -144,19 +154,29 @@ pub(super) fn multiply(
     if tokens < PANEL_TOKENS {
         few::fill_tables(isa, pool, inputs, tokens, activation, matrices);
     }
+    let threads = pool.threads();
+    let plan = many::plan(isa, threads, tokens, activation, matrices);
+    if plan.units() > 0 {
+        inputs.turn(isa, pool, tokens);
+    }
     let mut panels = std::mem::take(&mut inputs.panels);
-    panels.resize_with(pool.threads(), panel::Memory::default);
+    panels.resize_with(threads, panel::Memory::default);
     let memories = Disjoint::new(&mut panels);
-    let product = Product { isa, threads: pool.threads(), x, tokens, cols, activation, inputs };
-    let units: usize = matrices.iter().flatten().map(|matrix| product.units(matrix.weight)).sum();
+    let product = Product { isa, threads, x, tokens, cols, activation, inputs };
+    let others = || matrices.iter().flatten().filter(|matrix| product.looked_up(matrix).is_none());
+    let units = plan.units() + others().map(|matrix| product.units(matrix.weight)).sum::<usize>();
     let bytes: usize = matrices.iter().flatten().map(|matrix| matrix.weight.bytes()).sum();
     let grain = (GRAIN_BYTES * units).checked_div(bytes * tokens).unwrap_or(1).max(1);
     pool.run(units, grain, |thread, range| {
         // SAFETY: a thread has its own memory.
         let memory = &mut unsafe { memories.part(thread, 1) }[0];
         for unit in range {
-            let mut unit = unit;
-            for matrix in matrices.iter().flatten() {
+            if unit < plan.units() {
+                product.many_unit(matrices, plan, unit, memory);
+                continue;
+            }
+            let mut unit = unit - plan.units();
+            for matrix in others() {
                 assert_eq!(matrix.weight.cols, cols, "{}: input width", matrix.weight.name);
                 let n = product.units(matrix.weight);
                 if unit < n {
