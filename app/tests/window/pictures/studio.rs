@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::mpsc::channel;
 
 use eframe::egui::{Theme, Vec2, vec2};
+use onebit::autostart::Desk;
 use onebit::chat::{Backend, EngineBackend};
 use onebit::folders::Folders;
 use onebit::logbook;
@@ -137,9 +138,10 @@ pub fn open_over(folder: &Path, light: Light, backend: Box<dyn Backend>, models:
     let own = |variable: &str| (variable == "HOME").then(|| folder.as_os_str().to_owned());
     let own = Folders::from_variables(own).expect("the folder is absolute");
     let logbook = logbook::install(&own, log::LevelFilter::Info);
-    let keeper = Keeper::start(&settings_file, waker);
+    let keeper = Keeper::start(&settings_file, Arc::clone(&waker));
     let places = Places::of(&somebody());
-    let preferences = Preferences::new(settings::load(&settings_file), keeper, logbook, places);
+    let autostart = Desk::new(settings_file.with_file_name("entry.desktop"), waker);
+    let preferences = Preferences::new(settings::load(&settings_file), keeper, autostart, logbook, places);
     // A tray shows the icon, so that closing asks.
     let (sender, calls) = channel();
     sender.send(Call::Tray(tray::Event::Shown(true))).expect("the receiver is held here");
