@@ -259,6 +259,34 @@ fn a_file_that_is_not_ours_is_refused_with_what_was_expected_and_nothing_is_impo
     assert!(problem.contains("none.json"), "{problem}");
 }
 
+/// The shapes in which other programs export chats.
+#[test]
+fn exports_of_other_programs_are_refused_with_what_was_expected() {
+    let place = Place::new();
+    let shapes: [&[u8]; 10] = [
+        br#"[{"title":"Rivers","create_time":1.7e9,"mapping":{"a":{"message":null,"parent":null,"children":[]}}}]"#,
+        br#"[{"uuid":"1-2","name":"Rivers","chat_messages":[{"sender":"human","text":"Hi"}]}]"#,
+        br#"[{"id":"1","title":"Rivers","chat":{"models":["a"],"history":{"messages":{}}}}]"#,
+        br#"[{"conv":{"id":"1","name":"Rivers"},"messages":[{"role":"user","content":"Hi"}]}]"#,
+        br#"{"name":"Rivers","pinned":false,"createdAt":1,"messages":[{"versions":[]}]}"#,
+        br#"{"id":"jan_1","object":"thread","title":"Rivers","assistants":[]}"#,
+        br#"{"version":1,"format":"chats","chats":[]}"#,
+        b"{\"role\":\"user\",\"content\":\"Hi\"}\n{\"role\":\"assistant\",\"content\":\"Hello\"}\n",
+        b"# Rivers\n\n**You**: Hi\n",
+        b"PK\x03\x04\x14\x00\x00\x00conversations.json",
+    ];
+    for shape in shapes {
+        let problem = place.import_text(shape).unwrap_err();
+        let shape = String::from_utf8_lossy(shape);
+        assert!(problem.starts_with("not a whole chat export of 1bit Desktop"), "{shape}: {problem}");
+        assert!(problem.contains("choose a JSON file that was exported here"), "{shape}: {problem}");
+        // What is JSON at all is told which field was expected.
+        let named = problem.contains("\"format\": \"onebit-chats\"") || !shape.starts_with(['[', '{']);
+        assert!(named, "{shape}: {problem}");
+    }
+    assert_eq!(place.everything(), []);
+}
+
 #[test]
 fn a_file_that_breaks_after_a_thousand_chats_imports_none_of_them() {
     let place = Place::new();

@@ -13,3 +13,4 @@ mod presence;
 mod script;
 mod settings;
 mod starter;
+mod trouble;
