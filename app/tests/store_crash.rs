@@ -265,6 +265,7 @@ fn child_that_imports_until_it_is_killed() {
     let chat = Chat::new(OWN, "none");
     let id = chat.id;
     let first = store.write(Write::PutChat(chat)).unwrap();
+    wait_for(&store, |event| (event == Event::Saved(first)).then_some(()));
     store.import(transfer::import_job(folder.join("import.json"), Arc::clone(&progress))).unwrap();
     let mut begun = false;
     for n in 1.. {
