@@ -77,8 +77,8 @@ fn beside_an_import_everything_is_saved_and_cancelling_it_leaves_nothing_of_it()
         heads.len() == 1 && stored(folder.path()) == ["Name a river.", "The Neckar flows."]
     });
     window.click("Cancel");
-    // The next chat that is read finds that nobody wants it any more.
-    rest.write_all(format!(",{}]}}", &export(301)[export(300).len() + 1..]).as_bytes()).unwrap();
+    // The next chat that is read finds that nobody wants it any more. If one was read already, nobody reads this.
+    let _ = rest.write_all(format!(",{}]}}", &export(301)[export(300).len() + 1..]).as_bytes());
     drop(rest);
     window.until("it has ended", |window| window.shows("Import cancelled"));
     assert!(!window.shows_part("Importing"));
