@@ -99,7 +99,7 @@ pub(super) fn start(job: ImportJob, mailbox: &Arc<Mailbox>) -> Result<Handover, 
     Ok(Handover { pieces, printer })
 }
 
-/// What a chat says, whatever its ids are and whatever its persona is: two hashes of it under keys that nobody outside knows.
+/// What a chat says, whatever its ids are and whatever its persona is, times to the microsecond: two hashes of it under keys that nobody outside knows.
 pub(super) type Print = (u64, u64);
 
 /// Makes [`Print`]s that can be compared with each other.
@@ -113,6 +113,13 @@ impl Printer {
         use std::fmt::Write as _;
         let (mut chat, mut messages) = (chat.clone(), messages.to_vec());
         chat.persona = None;
+        for message in &mut messages {
+            // Read from JSON a time may differ in its last bit.
+            let stats = &mut message.stats;
+            for time in [&mut stats.prefill_millis, &mut stats.decode_millis, &mut stats.thinking_millis] {
+                *time = (*time * 1e3).round();
+            }
+        }
         // A leaf that is gone says nothing.
         chat.leaf = chat.leaf.filter(|leaf| messages.iter().any(|message| message.id == *leaf));
         give_ids(&mut chat, &mut messages, ChatId(0), |place| {

@@ -160,6 +160,23 @@ fn what_is_here_already_is_recognised_whatever_its_ids_and_what_differs_gets_new
 }
 
 #[test]
+fn a_chat_is_recognised_whatever_its_times_are() {
+    let place = Place::new();
+    let chat = Chat::new("Times", "starter");
+    let mut writes = vec![Write::PutChat(chat.clone())];
+    for n in 1..=200_u32 {
+        let mut message = Message::complete(chat.id, None, Role::Assistant, "The Neckar");
+        // Of such numbers every eighth is another one after a way through JSON.
+        message.stats.decode_millis = f64::from(n).sqrt() * 1234.567;
+        message.stats.prefill_millis = f64::from(n).ln() * 98.765;
+        writes.push(Write::AddMessage(message));
+    }
+    write_all(place.store(), writes);
+    let file = place.export("out.json", Format::Json);
+    assert_eq!(place.import(&file).unwrap(), Imported { duplicates: 1, ..Imported::default() });
+}
+
+#[test]
 fn an_answer_that_is_being_written_is_exported_as_interrupted() {
     let place = Place::new();
     let chat = Chat::new("Growing", "starter");

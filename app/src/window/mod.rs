@@ -44,6 +44,9 @@ const MIN_SIZE: [f32; 2] = [720.0, 480.0];
 /// How long the start waits for the store to say how large the window was; no window is open yet.
 const STORE_PATIENCE: Duration = Duration::from_millis(400);
 
+/// Tells what is not on the disk.
+type CountUnsaved = Box<dyn Fn() -> Unsaved + Send + Sync>;
+
 /// Runs the app to its end, or shows the one that runs already.
 ///
 /// # Errors
@@ -63,7 +66,7 @@ pub fn run(folders: &Folders) -> anyhow::Result<()> {
     let (caller, outside) = outside(&bell);
     let for_signals = caller.clone();
     // Signals are heard before there is a store.
-    let unsaved: Arc<OnceLock<Box<dyn Fn() -> Unsaved + Send + Sync>>> = Arc::default();
+    let unsaved: Arc<OnceLock<CountUnsaved>> = Arc::default();
     let what_is_unsaved = {
         let unsaved = Arc::clone(&unsaved);
         move || unsaved.get().map(|unsaved| unsaved()).unwrap_or_default()
