@@ -4,6 +4,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+#[path = "../../fuzz/entries.rs"]
+mod entries;
+
 use super::*;
 use crate::store::{
     AnswerStats, Attachment, Chat, ChatSampling, Event, Imported, Message, MessageState, Persona, Role,
@@ -426,6 +429,20 @@ fn damaged_exports_are_refused_or_read_but_never_half() {
         match outcome {
             Ok(()) => assert!(chats <= 1, "seed {seed}"),
             Err(err) => assert!(matches!(err, TransferError::Format(_)), "seed {seed}: {err}"),
+        }
+    }
+}
+
+#[test]
+fn every_seed_of_the_fuzz_target_is_an_export_and_no_former_finding_panics() {
+    for kind in ["seeds", "regressions"] {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz").join(kind).join("chat_import");
+        // A target without findings has no such folder.
+        let Ok(files) = folder.read_dir() else { continue };
+        for file in files {
+            let path = file.unwrap().path();
+            let accepted = entries::chat_import(&std::fs::read(&path).unwrap());
+            assert!(accepted || kind == "regressions", "{} is a whole export", path.display());
         }
     }
 }
