@@ -19,6 +19,11 @@ use super::sql;
 /// How long one transaction takes in pieces: what other saving may have to wait for, with the commit on top. One message is never
 /// divided.
 const SLICE: Duration = Duration::from_millis(40);
+/// What a transaction takes in however long it takes, in bytes of text: on a machine that is busy with something else commits would
+/// be most of the work otherwise.
+const LEAST_BYTES: usize = 64 << 10;
+/// What a row counts for besides its text.
+const ROW_BYTES: usize = 256;
 
 /// How far a slice has come.
 pub(super) enum Progress {
@@ -71,8 +76,11 @@ impl Intake {
     /// Whatever SQLite says; the import cannot go on then.
     pub fn take_in(&mut self, db: &Transaction<'_>) -> rusqlite::Result<Progress> {
         let end = Instant::now() + SLICE;
-        while Instant::now() < end {
+        let mut taken_bytes = 0;
+        while taken_bytes < LEAST_BYTES || Instant::now() < end {
+            taken_bytes += ROW_BYTES;
             if let Some(message) = self.rest.pop_front() {
+                taken_bytes += message.text_bytes();
                 if !sql::insert_message(db, &message, Some(self.mark))? {
                     return Ok(Progress::Failed(
                         "the id of a message was taken meanwhile; try again".to_owned(),

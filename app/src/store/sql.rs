@@ -245,8 +245,11 @@ pub(super) fn mark_interrupted(db: &Connection) -> rusqlite::Result<usize> {
     db.execute("UPDATE messages SET state = 'interrupted' WHERE state = 'writing'", [])
 }
 
-/// Removes for good what was deleted before this time, but not with the mark `except`, until `end`; says whether more is left. A
-/// message is removed before what it answers, because SQLite gives up on cascades deeper than 1000.
+/// Statements of a purge however long they take; each removes up to 64 rows.
+const LEAST_PURGE_STEPS: usize = 8;
+
+/// Removes for good what was deleted before this time, but not with the mark `except`, until `end` but at least a few hundred rows;
+/// says whether more is left. A message is removed before what it answers, because SQLite gives up on cascades deeper than 1000.
 ///
 /// # Errors
 /// Whatever SQLite says.
@@ -265,7 +268,9 @@ pub(super) fn purge(
     let chat = format!("SELECT id FROM chats INDEXED BY chats_deleted WHERE {old} LIMIT 1");
     let of_chat = "DELETE FROM messages WHERE id IN (
          SELECT id FROM messages INDEXED BY messages_by_chat WHERE chat = ?1 ORDER BY id DESC LIMIT 64)";
-    while Instant::now() < end {
+    let mut steps = 0;
+    while steps < LEAST_PURGE_STEPS || Instant::now() < end {
+        steps += 1;
         if run(db, &messages, params![before_millis, except])? {
             continue;
         }
