@@ -1,7 +1,7 @@
 //! What a long history costs: 10,000 chats of 20 messages are stored, then opened, listed, searched, exported and imported, while
 //! something else is saved.
 //!
-//! `cargo run --release -p onebit --example history_speed [CHATS]`; prints one line a step. Times are those of the store's thread and its
+//! `cargo run --release -p onebit --example history_speed [CHATS | EXPORT.json]`; with a file only that is imported. Prints one line a step. Times are those of the store's thread and its
 //! queues, not of a window. The chats are in a temporary folder.
 
 #![expect(clippy::print_stdout, reason = "its output is its result")]
@@ -54,8 +54,9 @@ impl Waiting {
 }
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let chats: usize = std::env::args().nth(1).map_or(Ok(10_000), |count| count.parse())?;
     let folder = tempfile::tempdir()?;
+    let argument = std::env::args().nth(1).unwrap_or_else(|| "10000".to_owned());
+    let Ok(chats) = argument.parse::<usize>() else { return import(Path::new(&argument), folder.path()) };
     let database = folder.path().join("chats.db");
     let begun = Instant::now();
     fill(&database, chats)?;
@@ -87,9 +88,14 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     transfer::export_to_file(&database, None, Format::Json, &file, &Progress::default())?;
     let megabytes = std::fs::metadata(&file)?.len() as f64 / 1e6;
     println!("export of all: {:.1} s, {megabytes:.0} MB", secs(begun));
+    import(&file, folder.path())
+}
+
+/// Imports a file into an empty database, while something else is saved.
+fn import(file: &Path, folder: &Path) -> Result<(), Box<dyn std::error::Error>> {
     let begun = Instant::now();
-    let other = Waiting::open(&folder.path().join("other.db"))?;
-    other.store.import(transfer::import_job(file, Arc::default()))?;
+    let other = Waiting::open(&folder.join("other.db"))?;
+    other.store.import(transfer::import_job(file.to_owned(), Arc::default()))?;
     let (imported, waits) = save_beside_import(&other)?;
     println!("import of all: {:.1} s, {} chats", secs(begun), imported.chats);
     println!(
