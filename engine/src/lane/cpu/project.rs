@@ -6,12 +6,13 @@
 #![expect(unsafe_code, reason = "threads write disjoint columns of the outputs")]
 
 mod few;
+mod many;
 mod panels;
 
-use onebit_kernels::cpu::panel;
 use onebit_kernels::cpu::ternary::{BLOCK_COLS, Packing};
-use onebit_kernels::cpu::{GROUP_ROWS, Isa, MAX_GROUPS, blocks, dense};
+use onebit_kernels::cpu::{GROUP_ROWS, Isa, MAX_GROUPS, blocks, dense, panel, tiled};
 
+use super::columns::Columns;
 use super::rounded::{Rounded, Rounding};
 use super::screen::Activations;
 use super::tables::Tables;
@@ -26,6 +27,8 @@ const CHUNK_ROWS: usize = 48;
 const UNIT_ROWS: usize = MAX_GROUPS * GROUP_ROWS;
 /// Tokens from which expanding the weights pays.
 const PANEL_TOKENS: usize = 9;
+/// Units that a thread should have at least, so that none waits long for another.
+const THREAD_UNITS: usize = 4;
 /// Weight bytes worth a hand-over between threads.
 const GRAIN_BYTES: usize = 32 << 10;
 /// Rows of rounded activations above this length (two planes) lose their place in a cache of 32 KB to a group of 4-bit weights.
@@ -44,24 +47,30 @@ pub(super) struct Matrix<'a> {
 
 /// The input in the forms that matrices may need.
 pub(super) struct Inputs {
+    looks_up: bool,
     row: Rounded,
     row_by_64: Rounded,
     by_64: Rounded,
     by_32: Rounded,
     /// Of the rounded input, for each combination of packing and rounding that was needed.
     tables: Vec<(Packing, Rounding, Tables)>,
+    /// Of the rows that [`Rounding::Row`] rounded, for [`many`].
+    columns: Columns,
     /// Of each thread.
     panels: Vec<panel::Memory>,
 }
 
 impl Inputs {
-    pub(super) fn new() -> Self {
+    /// `looks_up`: whether ternary products of many rows are looked up where they can be.
+    pub(super) fn new(looks_up: bool) -> Self {
         Self {
+            looks_up,
             row: Rounded::new(Rounding::Row),
             row_by_64: Rounded::new(Rounding::RowBy64),
             by_64: Rounded::new(Rounding::By64),
             by_32: Rounded::new(Rounding::By32),
             tables: Vec::new(),
+            columns: Columns::default(),
             panels: Vec::new(),
         }
     }
@@ -73,6 +82,11 @@ impl Inputs {
             Rounding::By64 => &self.by_64,
             Rounding::By32 => &self.by_32,
         }
+    }
+
+    /// Turns the rows that [`Rounding::Row`] rounded.
+    fn turn(&mut self, isa: Isa, pool: &Pool, rows: usize) {
+        self.columns.fill(isa, pool, &self.row, rows);
     }
 
     /// The norms of a row that was just multiplied with a matrix of blocks, and of what rounding took from it.
@@ -143,19 +157,29 @@ pub(super) fn multiply(
     if tokens < PANEL_TOKENS {
         few::fill_tables(isa, pool, inputs, tokens, activation, matrices);
     }
+    let threads = pool.threads();
+    let plan = many::plan(inputs, threads, tokens, activation, matrices);
+    if plan.units() > 0 {
+        inputs.turn(isa, pool, tokens);
+    }
     let mut panels = std::mem::take(&mut inputs.panels);
-    panels.resize_with(pool.threads(), panel::Memory::default);
+    panels.resize_with(threads, panel::Memory::default);
     let memories = Disjoint::new(&mut panels);
-    let product = Product { isa, threads: pool.threads(), x, tokens, cols, activation, inputs };
-    let units: usize = matrices.iter().flatten().map(|matrix| product.units(matrix.weight)).sum();
+    let product = Product { isa, threads, x, tokens, cols, activation, inputs };
+    let others = || matrices.iter().flatten().filter(|matrix| product.looked_up(matrix).is_none());
+    let units = plan.units() + others().map(|matrix| product.units(matrix.weight)).sum::<usize>();
     let bytes: usize = matrices.iter().flatten().map(|matrix| matrix.weight.bytes()).sum();
     let grain = (GRAIN_BYTES * units).checked_div(bytes * tokens).unwrap_or(1).max(1);
     pool.run(units, grain, |thread, range| {
         // SAFETY: a thread has its own memory.
         let memory = &mut unsafe { memories.part(thread, 1) }[0];
         for unit in range {
-            let mut unit = unit;
-            for matrix in matrices.iter().flatten() {
+            if unit < plan.units() {
+                product.many_unit(matrices, plan, unit, memory);
+                continue;
+            }
+            let mut unit = unit - plan.units();
+            for matrix in others() {
                 assert_eq!(matrix.weight.cols, cols, "{}: input width", matrix.weight.name);
                 let n = product.units(matrix.weight);
                 if unit < n {
@@ -214,6 +238,12 @@ impl Product<'_> {
         self.tokens >= PANEL_TOKENS && matches!(weight.layout, Layout::Ternary(_) | Layout::Blocks(_))
     }
 
+    /// Whether the panels are expanded for matrix tiles.
+    fn uses_tiles(&self, weight: &Weight) -> bool {
+        let by_rows = rounding(weight, self.activation) == Some(Rounding::Row);
+        self.uses_panels(weight) && by_rows && self.isa.has_tiles()
+    }
+
     fn units(&self, weight: &Weight) -> usize {
         match &weight.layout {
             Layout::Ternary(weights) if !self.uses_panels(weight) => {
@@ -228,7 +258,11 @@ impl Product<'_> {
     /// keep the activations in the first-level cache beside the weights that run through it.
     fn unit_groups(&self, weight: &Weight) -> usize {
         match weight.layout {
-            Layout::Ternary(_) if self.uses_panels(weight) => panel::PANEL_GROUPS,
+            Layout::Ternary(_) if self.uses_panels(weight) => {
+                let many = weight.groups() >= THREAD_UNITS * self.threads * tiled::MOST_GROUPS;
+                let long = self.uses_tiles(weight) && self.cols > tiled::LONG_COLS;
+                if many && long { tiled::MOST_GROUPS } else { panel::PANEL_GROUPS }
+            }
             Layout::Blocks(_) if self.uses_panels(weight) => blocks::panel::PANEL_GROUPS,
             Layout::Blocks(_) if self.tokens == 1 => 1 + usize::from(self.cols > LONG_ROW_COLS),
             _ => MAX_GROUPS,

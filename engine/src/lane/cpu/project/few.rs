@@ -10,7 +10,7 @@ use super::super::rounded::Rounding;
 use super::super::tables::Tables;
 use super::super::threads::Pool;
 use super::super::weights::{Layout, Scales, Ternary, Weight};
-use super::{Inputs, Matrix, Product, ternary_rounding};
+use super::{Inputs, Matrix, Product, THREAD_UNITS, ternary_rounding};
 use crate::lane::Activation;
 
 /// Bundles of a matrix.
@@ -20,8 +20,6 @@ pub(super) fn bundles(weight: &Weight, weights: &Ternary) -> usize {
 
 /// Most bundles of a unit.
 const MAX_STREAMS: usize = 8;
-/// Units that a thread should have at least, so that none waits long for another.
-const THREAD_UNITS: usize = 4;
 
 /// Bundles of a unit. With five-bit codes the tables are read once for all of them, so they are as many as leave each thread some
 /// units.
