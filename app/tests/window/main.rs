@@ -15,4 +15,3 @@ mod presence;
 mod script;
 mod settings;
 mod starter;
-mod trouble;
