@@ -17,6 +17,7 @@ mod rounded;
 mod screen;
 mod tables;
 mod threads;
+mod trial;
 mod weights;
 
 use std::collections::HashMap;
@@ -95,7 +96,7 @@ impl CpuLane {
             buffers: Slots::new("buffer"),
             ropes: Slots::new("rotary table"),
             arenas: Slots::new("KV arena"),
-            inputs: Inputs::new(),
+            inputs: Inputs::new(trial::looks_up(isa)),
             gathered: Vec::new(),
             attention: attend::Scratch::default(),
         })
