@@ -30,7 +30,7 @@ pub use packing::Packing;
 pub use tables::{Scaling, Tables, tables};
 
 use super::simd::Simd;
-use super::{GROUP_ROWS, Isa, Outputs, dispatch};
+use super::{GROUP_ROWS, Isa, Outputs, Units, dispatch};
 use packing::SEGMENT_COLS;
 
 /// Columns in a 64-byte block of two-bit codes.
@@ -57,12 +57,11 @@ pub struct Matrix<'a> {
 }
 
 impl Matrix<'_> {
-    fn check(&self, bundles: &[usize]) {
+    /// Checks that the matrix has `bundles` bundles.
+    fn check(&self, bundles: usize) {
         assert!(self.k_blocks * BLOCK_COLS <= MAX_COLS, "at most {MAX_COLS} columns");
-        let bytes = self.packing.bundle_bytes(self.k_blocks);
-        for &bundle in bundles {
-            assert!(self.codes.len() / bytes.max(1) > bundle, "bundle {bundle} lies in the matrix");
-        }
+        let bytes = self.packing.bundle_bytes(self.k_blocks).checked_mul(bundles);
+        assert!(bytes.is_some_and(|bytes| bytes <= self.codes.len()), "{bundles} bundles lie in the matrix");
     }
 }
 
@@ -73,8 +72,8 @@ pub struct Few<'a> {
     pub matrix: Matrix<'a>,
     /// Groups of sixteen rows in the matrix.
     pub groups: usize,
-    /// Bundles of [`Packing::rows`] rows to compute; eight, four or two at a time are read as streams.
-    pub bundles: &'a [usize],
+    /// Bundles of [`Packing::rows`] rows to compute; the eight, four or two of a unit are read as streams.
+    pub units: Units,
     /// Scale of each row, padded to whole groups; for [`scaled`] empty for 1.
     pub row_scales: &'a [f32],
     /// For [`scaled`]: f32 `[groups, k_blocks / 16 rounded up, 16 rows]`, or empty for 1.
@@ -103,12 +102,13 @@ impl Few<'_> {
     }
 
     fn check(&self, scaling: Scaling) {
-        self.matrix.check(self.bundles);
+        self.units.check();
+        self.matrix.check(self.units.parts);
         let table_bytes = self.matrix.packing.table_bytes(self.matrix.k_blocks, scaling);
         if self.matrix.packing == Packing::TwoBits {
             let cols = self.matrix.k_blocks * BLOCK_COLS;
             assert!(self.stride >= cols && self.x.len() >= self.tokens * self.stride, "rows of activations");
-            assert!(self.bundles.iter().all(|&group| group < self.groups), "groups of the matrix");
+            assert!(self.units.parts <= self.groups, "groups of the matrix");
         } else {
             assert!(self.table_stride >= table_bytes, "tables of a row");
             assert!(self.tables.len() >= self.tokens * self.table_stride, "tables of the activations");
