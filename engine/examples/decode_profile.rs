@@ -1,8 +1,9 @@
-//! Where a decoded token's time goes, for one model file: `cargo run --release -p onebit-engine --example decode_profile -- MODEL
-//! [--threads N] [--depth D] [--tokens T] [--int8-kv] [--hog]`.
+//! Where a token's time goes, for one model file: `cargo run --release -p onebit-engine --example decode_profile -- MODEL
+//! [--threads N] [--depth D] [--tokens T] [--prompt P] [--int8-kv] [--hog]`.
 //!
-//! Prints tokens a second, microseconds a token for each phase with the GB/s it read, and what the phases leave over. `--hog` runs
-//! the same beside a process that keeps one core busy, and says what share of the fair speed was kept.
+//! Prints tokens a second, microseconds a token for each phase with the GB/s it read, and what the phases leave over, of decoding
+//! and before it of a prompt of P tokens. `--hog` runs decoding beside a process that keeps one core busy, and says what share
+//! of the fair speed was kept.
 
 #![expect(clippy::print_stdout, reason = "a table for the person who runs it")]
 
@@ -29,6 +30,8 @@ struct Options {
     threads: usize,
     depth: usize,
     tokens: usize,
+    /// Tokens of the prompt that is profiled; 0 for none.
+    prompt: usize,
     kv_dtype: KvDtype,
     hog: bool,
 }
@@ -39,6 +42,7 @@ fn options() -> Result<Options> {
         threads: 0,
         depth: 0,
         tokens: 128,
+        prompt: 0,
         kv_dtype: KvDtype::F16,
         hog: false,
     };
@@ -49,6 +53,7 @@ fn options() -> Result<Options> {
             "--threads" => options.threads = value()?.parse()?,
             "--depth" => options.depth = value()?.parse()?,
             "--tokens" => options.tokens = value()?.parse()?,
+            "--prompt" => options.prompt = value()?.parse()?,
             "--int8-kv" => options.kv_dtype = KvDtype::Int8,
             "--hog" => options.hog = true,
             _ => options.model = argument,
@@ -90,7 +95,7 @@ impl Sequence {
     fn open(options: &Options) -> Result<Self> {
         let file = model::open(std::path::Path::new(&options.model))?;
         let mut lane = lane::open(LaneChoice::Cpu, options.threads)?;
-        let n_pages = (options.depth + options.tokens).div_ceil(PAGE_POSITIONS);
+        let n_pages = (options.depth + options.tokens).max(options.prompt).div_ceil(PAGE_POSITIONS);
         let resident_options = ResidentOptions {
             kv_dtype: options.kv_dtype,
             kv_pages: n_pages,
@@ -124,6 +129,11 @@ impl Sequence {
         Ok(())
     }
 
+    /// The first `n` tokens, in calls of [`CHUNK`].
+    fn read(&mut self, n: usize) -> Result<()> {
+        (0..n).step_by(CHUNK).try_for_each(|first| self.feed(first, CHUNK.min(n - first)))
+    }
+
     /// Seconds of each of `tokens` tokens behind `depth` others.
     fn decode(&mut self, depth: usize, tokens: usize) -> Result<Vec<f64>> {
         (depth..depth + tokens)
@@ -144,8 +154,13 @@ fn main() -> Result<()> {
     }
     let options = options()?;
     let mut sequence = Sequence::open(&options)?;
-    for first in (0..options.depth).step_by(CHUNK) {
-        sequence.feed(first, CHUNK.min(options.depth - first))?;
+    if options.prompt > 0 {
+        sequence.read(options.prompt)?;
+        phases(&mut sequence, options.prompt, |sequence| sequence.read(options.prompt))?;
+    }
+    sequence.read(options.depth)?;
+    if options.tokens == 0 {
+        return Ok(());
     }
     sequence.decode(options.depth, options.tokens)?;
     let threads = sequence.lane.info().threads;
@@ -158,7 +173,9 @@ fn main() -> Result<()> {
         1.0 / median,
         gb / median
     );
-    phases(&mut sequence, &options)?;
+    phases(&mut sequence, options.tokens, |sequence| {
+        sequence.decode(options.depth, options.tokens).map(drop)
+    })?;
     if options.hog {
         let hog = Hog::start()?;
         std::thread::sleep(Duration::from_millis(200));
@@ -185,25 +202,30 @@ fn median(seconds: &mut [f64]) -> f64 {
     seconds[seconds.len() / 2]
 }
 
-/// Microseconds a token of every phase.
-fn phases(sequence: &mut Sequence, options: &Options) -> Result<()> {
+/// Microseconds a token of every phase of `work`, which runs `tokens` tokens.
+fn phases(
+    sequence: &mut Sequence,
+    tokens: usize,
+    work: impl FnOnce(&mut Sequence) -> Result<()>,
+) -> Result<()> {
+    sequence.telemetry.reset();
     sequence.telemetry.set_on(true);
     let start = Instant::now();
-    sequence.decode(options.depth, options.tokens)?;
-    let micros = |nanos: u128| nanos as f64 / 1e3 / options.tokens as f64;
+    work(sequence)?;
+    let micros = |nanos: u128| nanos as f64 / 1e3 / tokens as f64;
     let total = micros(start.elapsed().as_nanos());
     let mut rest = total;
     for phase in sequence.telemetry.totals().into_iter().filter(|phase| phase.calls > 0) {
         let time = micros(phase.nanos.into());
         rest -= time;
         println!(
-            "  {:<10} {time:8.1} us a token, {:4} calls, {:6.2} GB/s",
+            "  {:<10} {time:8.1} us a token, {:8.2} calls, {:6.2} GB/s",
             phase.phase.name(),
-            phase.calls / options.tokens as u64,
+            phase.calls as f64 / tokens as f64,
             phase.bytes as f64 / phase.nanos as f64
         );
     }
-    println!("  {:<10} {rest:8.1} us a token of {total:.1}", "the rest");
+    println!("  {:<10} {rest:8.1} us a token of {total:.1}, {:.1} tok/s", "the rest", 1e6 / total);
     sequence.telemetry.set_on(false);
     Ok(())
 }

@@ -174,32 +174,55 @@ fn every_batch_size_gives_a_row_the_same_bits_and_int8_rows_those_of_the_referen
     }
 }
 
+/// Outputs of `tensors` for `rows` rows of one input, as bits.
+fn project_all(lane: &mut dyn Lane, tensors: &[Owned], x: &[f32], rows: usize) -> Vec<Vec<u32>> {
+    let x = buffer(lane, x.len() / rows, x);
+    let outputs: Vec<Output> = tensors
+        .iter()
+        .enumerate()
+        .map(|(i, tensor)| {
+            let weight = lane.upload(&tensor.view()).unwrap();
+            let m = tensor.view().rows;
+            let out = buffer(lane, m, &vec![0.25; rows * m]);
+            Output { weight, out, scale: 1.0 + i as f32 * 0.3, accumulate: i == 1 }
+        })
+        .collect();
+    lane.project(Project { x, activation: Activation::Int8PerRow, outputs: &outputs, rows }).unwrap();
+    outputs.iter().map(|output| bits(lane.read(output.out, rows))).collect()
+}
+
 #[test]
 fn several_outputs_share_an_input_with_scale_and_accumulation() {
     let k = 256;
-    let tensors: Vec<Owned> = [(TensorType::Tq2_0, 48), (TensorType::I2S, 5), (TensorType::Halo, 100)]
-        .into_iter()
-        .map(|(ty, m)| random(ty, m, k, BlockScales::Same, 9))
-        .collect();
-    let values = Random(10).activations(3 * k);
-    let run = |lane: &mut dyn Lane| -> Vec<u32> {
-        let x = buffer(lane, k, &values);
-        let outputs: Vec<Output> = tensors
-            .iter()
-            .enumerate()
-            .map(|(i, tensor)| {
-                let weight = lane.upload(&tensor.view()).unwrap();
-                let m = tensor.view().rows;
-                let out = buffer(lane, m, &vec![0.25; 3 * m]);
-                Output { weight, out, scale: 1.0 + i as f32 * 0.3, accumulate: i == 1 }
-            })
+    let tensors: Vec<Owned> =
+        [(TensorType::Tq2_0, 48), (TensorType::I2S, 5), (TensorType::Tq1Halo, 75), (TensorType::Halo, 1100)]
+            .into_iter()
+            .map(|(ty, m)| random(ty, m, k, BlockScales::Same, 9))
             .collect();
-        lane.project(Project { x, activation: Activation::Int8PerRow, outputs: &outputs, rows: 3 }).unwrap();
-        outputs.iter().flat_map(|output| bits(lane.read(output.out, 3))).collect()
-    };
-    let expected = run(&mut reference());
-    for (name, mut lane) in cpu_lanes(&[1, 3]) {
-        assert_eq!(run(&mut lane), expected, "{name}");
+    for rows in [3, 64, 100] {
+        let values = Random(10).activations(rows * k);
+        let expected = project_all(&mut reference(), &tensors, &values, rows);
+        for (name, mut lane) in cpu_lanes(&[1, 3]) {
+            assert_eq!(project_all(&mut lane, &tensors, &values, rows), expected, "{rows} rows on {name}");
+        }
+    }
+}
+
+#[test]
+fn matrices_that_want_their_input_differently_share_a_projection() {
+    let (k, rows) = (512, 64);
+    let tensors = [(40, BlockScales::Same), (33, BlockScales::Differing), (50, BlockScales::Same)]
+        .map(|(m, blocks)| random(TensorType::Tq2_0, m, k, blocks, 12));
+    let values = Random(13).activations(rows * k);
+    for (name, mut lane) in cpu_lanes(&[2]) {
+        let together = project_all(&mut lane, &tensors, &values, rows);
+        let weight = lane.upload(&tensors[0].view()).unwrap();
+        let alone = project(&mut lane, weight, 40, &values, rows, Activation::Int8PerRow);
+        assert_eq!(together[0], bits(&alone), "{name}");
+        let row = project_all(&mut lane, &tensors, &values[..k], 1);
+        for (together, row) in together.iter().zip(&row) {
+            assert_eq!(together[..row.len()], row[..], "{name}");
+        }
     }
 }
 

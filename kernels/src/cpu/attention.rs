@@ -96,6 +96,8 @@ pub fn chunk(isa: Isa, c: &mut Chunk<'_>) {
 /// How elements of a page are stored.
 trait Element {
     const BYTES: usize;
+    /// Whether the page comes from far caches, so that the next one is worth asking for.
+    const FAR: bool = true;
     /// 16 elements.
     unsafe fn load<S: Simd>(from: *const u8) -> S::F;
 }
@@ -123,6 +125,7 @@ impl Element for Byte {
 }
 impl Element for Single {
     const BYTES: usize = 4;
+    const FAR: bool = false;
     #[inline(always)]
     unsafe fn load<S: Simd>(from: *const u8) -> S::F {
         // SAFETY: as above.
@@ -221,7 +224,8 @@ unsafe fn score_queries<S: Simd, E: Element, const Q: usize>(
         while vector < vectors {
             vector += match (vectors - vector, S::WIDE) {
                 (4.., true) => score_tile::<S, E, Q, 4>(c, page, keys, next, query, vector),
-                (2.., false) => score_tile::<S, E, Q, 2>(c, page, keys, next, query, vector),
+                (3, true) => score_tile::<S, E, Q, 3>(c, page, keys, next, query, vector),
+                (2.., _) => score_tile::<S, E, Q, 2>(c, page, keys, next, query, vector),
                 _ => score_tile::<S, E, Q, 1>(c, page, keys, next, query, vector),
             };
         }
@@ -245,8 +249,10 @@ unsafe fn score_tile<S: Simd, E: Element, const Q: usize, const V: usize>(
         let mut sums = [[S::fzero(); V]; Q];
         for d in 0..c.head_dim {
             let at = (d * PAGE_POSITIONS + 16 * vector) * E::BYTES;
-            S::prefetch(next.wrapping_add(at));
-            S::prefetch(next.wrapping_add(at + 64));
+            if E::FAR {
+                S::prefetch(next.wrapping_add(at));
+                S::prefetch(next.wrapping_add(at + 64));
+            }
             let mut k = [S::fzero(); V];
             for v in 0..V {
                 k[v] = E::load::<S>(keys.add(at + 16 * v * E::BYTES));
@@ -403,8 +409,10 @@ unsafe fn mix_tile<S: Simd, E: Element, const Q: usize, const V: usize>(
         }
         for position in range {
             let at = (position * c.head_dim + vector * 16) * E::BYTES;
-            S::prefetch(next.wrapping_add(at));
-            S::prefetch(next.wrapping_add(at + 64));
+            if E::FAR {
+                S::prefetch(next.wrapping_add(at));
+                S::prefetch(next.wrapping_add(at + 64));
+            }
             let mut value = [S::fzero(); V];
             for v in 0..V {
                 value[v] = E::load::<S>(values.add(at + 16 * v * E::BYTES));

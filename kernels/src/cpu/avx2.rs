@@ -3,7 +3,7 @@
 
 #![expect(unsafe_code, reason = "instructions that need detected features")]
 
-use super::simd::Simd;
+use super::simd::{HIGH_DIGITS, LOW_DIGITS, Simd};
 use std::arch::x86_64::*;
 
 /// 256-bit registers, with AVX-VNNI or without.
@@ -81,6 +81,29 @@ unsafe fn split_planes(x: __m256i) -> (__m256i, __m256i) {
         let high = _mm256_srai_epi32::<8>(_mm256_add_epi32(x, _mm256_set1_epi32(128)));
         let low = _mm256_sub_epi32(x, _mm256_slli_epi32::<8>(high));
         (high, _mm256_max_epi32(low, _mm256_set1_epi32(-127)))
+    }
+}
+
+/// See [`Simd::base_three`].
+#[inline(always)]
+unsafe fn base_three(x: __m256i) -> __m256i {
+    // SAFETY: sixteen bytes are read from sixteen bytes; the caller promises AVX2.
+    unsafe {
+        let digits = |of: &[u8; 16]| _mm256_broadcastsi128_si256(_mm_loadu_si128(of.as_ptr().cast()));
+        let mask = _mm256_set1_epi8(15);
+        let low = _mm256_shuffle_epi8(digits(&LOW_DIGITS), _mm256_and_si256(x, mask));
+        let high = _mm256_and_si256(_mm256_srli_epi16::<4>(x), mask);
+        _mm256_add_epi8(low, _mm256_shuffle_epi8(digits(&HIGH_DIGITS), high))
+    }
+}
+
+/// Pairs of the 32-bit lanes of both.
+#[inline(always)]
+unsafe fn pair_lanes(a: __m256i, b: __m256i) -> I {
+    // SAFETY: registers only; the caller promises AVX2.
+    unsafe {
+        let (low, high) = (_mm256_unpacklo_epi32(a, b), _mm256_unpackhi_epi32(a, b));
+        [_mm256_permute2x128_si256::<0x20>(low, high), _mm256_permute2x128_si256::<0x31>(low, high)]
     }
 }
 
@@ -258,6 +281,27 @@ impl<const VNNI: bool> Simd for Ymm<VNNI> {
             let high = [x[0][1], x[1][1], x[2][1], x[3][1]];
             [trits::<VNNI>(sum[0], codes[0], low), trits::<VNNI>(sum[1], codes[1], high)]
         }}
+        fn istore(to: *mut i32, x: I) -> () {{
+            _mm256_storeu_si256(to.cast(), x[0]);
+            _mm256_storeu_si256(to.add(8).cast(), x[1]);
+        }}
+        fn add_words(a: I, b: I) -> I { [_mm256_add_epi16(a[0], b[0]), _mm256_add_epi16(a[1], b[1])] }
+        fn sub_words(a: I, b: I) -> I { [_mm256_sub_epi16(a[0], b[0]), _mm256_sub_epi16(a[1], b[1])] }
+        fn base_three(x: I) -> I { x.map(|x| base_three(x)) }
+        fn pair_lanes(a: I, b: I, n: u32) -> [I; 2] {{
+            let n = _mm_cvtsi32_si128(n.cast_signed());
+            [pair_lanes(a[0], _mm256_srl_epi32(b[0], n)), pair_lanes(a[1], _mm256_srl_epi32(b[1], n))]
+        }}
+        fn words_of_bytes(from: *const i8) -> I {
+            [
+                _mm256_cvtepi8_epi16(_mm_loadu_si128(from.cast())),
+                _mm256_cvtepi8_epi16(_mm_loadu_si128(from.add(16).cast())),
+            ]
+        }
+        fn split_words(x: I) -> [I; 2] {
+            [x.map(|x| _mm256_srai_epi32::<16>(_mm256_slli_epi32::<16>(x))), x.map(|x| _mm256_srai_epi32::<16>(x))]
+        }
         fn prefetch(at: *const u8) -> () { _mm_prefetch::<_MM_HINT_T0>(at.cast()) }
+        fn prefetch_far(at: *const u8) -> () { _mm_prefetch::<_MM_HINT_T1>(at.cast()) }
     }
 }

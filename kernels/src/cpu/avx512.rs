@@ -2,7 +2,7 @@
 
 #![expect(unsafe_code, reason = "instructions that need detected features")]
 
-use super::simd::{Simd, Words};
+use super::simd::{HIGH_DIGITS, LOW_DIGITS, Simd, Words};
 use std::arch::x86_64::*;
 
 pub(crate) struct Avx512;
@@ -29,6 +29,36 @@ fn dpwssd(mut sum: __m512i, w: __m512i, x: __m512i) -> __m512i {
             options(pure, nomem, nostack, preserves_flags));
     }
     sum
+}
+
+/// See [`Simd::transpose`]: lanes of pairs of vectors, then of fours, then quarters of vectors.
+#[inline]
+#[target_feature(enable = "avx512f")]
+fn transpose(x: [__m512; 16]) -> [__m512; 16] {
+    let mut pairs = x;
+    for i in (0..16).step_by(2) {
+        pairs[i] = _mm512_unpacklo_ps(x[i], x[i + 1]);
+        pairs[i + 1] = _mm512_unpackhi_ps(x[i], x[i + 1]);
+    }
+    let mut fours = x;
+    for i in (0..16).step_by(4) {
+        for half in 0..2 {
+            let (a, b) = (_mm512_castps_pd(pairs[i + half]), _mm512_castps_pd(pairs[i + half + 2]));
+            fours[i + 2 * half] = _mm512_castpd_ps(_mm512_unpacklo_pd(a, b));
+            fours[i + 2 * half + 1] = _mm512_castpd_ps(_mm512_unpackhi_pd(a, b));
+        }
+    }
+    // Quarter q of vector 4 i + j holds lanes 4 i to 4 i + 3 of result 4 q + j.
+    let mut all = x;
+    for j in 0..4 {
+        let even = [0, 8].map(|i| _mm512_shuffle_f32x4::<0x88>(fours[i + j], fours[i + j + 4]));
+        let odd = [0, 8].map(|i| _mm512_shuffle_f32x4::<0xdd>(fours[i + j], fours[i + j + 4]));
+        all[j] = _mm512_shuffle_f32x4::<0x88>(even[0], even[1]);
+        all[4 + j] = _mm512_shuffle_f32x4::<0x88>(odd[0], odd[1]);
+        all[8 + j] = _mm512_shuffle_f32x4::<0xdd>(even[0], even[1]);
+        all[12 + j] = _mm512_shuffle_f32x4::<0xdd>(odd[0], odd[1]);
+    }
+    all
 }
 
 impl Simd for Avx512 {
@@ -129,7 +159,30 @@ impl Simd for Avx512 {
             )
         }
 
+        fn istore(to: *mut i32, x: __m512i) -> () { _mm512_storeu_si512(to.cast(), x) }
+        fn add_words(a: __m512i, b: __m512i) -> __m512i { _mm512_add_epi16(a, b) }
+        fn sub_words(a: __m512i, b: __m512i) -> __m512i { _mm512_sub_epi16(a, b) }
+        fn base_three(x: __m512i) -> __m512i {{
+            let digits = |of: &[u8; 16]| _mm512_broadcast_i32x4(_mm_loadu_si128(of.as_ptr().cast()));
+            let mask = _mm512_set1_epi8(15);
+            let low = _mm512_shuffle_epi8(digits(&LOW_DIGITS), _mm512_and_si512(x, mask));
+            let high = _mm512_and_si512(_mm512_srli_epi16::<4>(x), mask);
+            _mm512_add_epi8(low, _mm512_shuffle_epi8(digits(&HIGH_DIGITS), high))
+        }}
+        fn pair_lanes(a: __m512i, b: __m512i, n: u32) -> [__m512i; 2] {{
+            let b = _mm512_srl_epi32(b, _mm_cvtsi32_si128(n.cast_signed()));
+            let first = _mm512_setr_epi32(0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23);
+            let second = _mm512_add_epi32(first, _mm512_set1_epi32(8));
+            [_mm512_permutex2var_epi32(a, first, b), _mm512_permutex2var_epi32(a, second, b)]
+        }}
+        fn words_of_bytes(from: *const i8) -> __m512i { _mm512_cvtepi8_epi16(_mm256_loadu_si256(from.cast())) }
+        fn split_words(x: __m512i) -> [__m512i; 2] {
+            [_mm512_srai_epi32::<16>(_mm512_slli_epi32::<16>(x)), _mm512_srai_epi32::<16>(x)]
+        }
+        fn transpose(x: [__m512; 16]) -> [__m512; 16] { transpose(x) }
+
         fn prefetch(at: *const u8) -> () { _mm_prefetch::<_MM_HINT_T0>(at.cast()) }
+        fn prefetch_far(at: *const u8) -> () { _mm_prefetch::<_MM_HINT_T1>(at.cast()) }
     }
 }
 
@@ -138,7 +191,6 @@ impl Words for Avx512 {
     type W = __m512i;
 
     methods! {
-        fn prefetch_far(at: *const u8) -> () { _mm_prefetch::<_MM_HINT_T1>(at.cast()) }
         fn wzero() -> __m512i { _mm512_setzero_si512() }
         fn wload(from: *const u8) -> __m512i { _mm512_loadu_si512(from.cast()) }
         fn wstore(to: *mut u8, x: __m512i) -> () { _mm512_storeu_si512(to.cast(), x) }

@@ -26,6 +26,7 @@ pub mod reading;
 pub mod rounding;
 pub mod rows;
 pub mod ternary;
+pub mod tiled;
 mod units;
 
 pub use outputs::Outputs;
@@ -97,9 +98,12 @@ impl Isa {
         false
     }
 
-    #[cfg(target_arch = "x86_64")]
-    fn has_tiles(self) -> bool {
-        self.0 == Kind::Amx
+    /// Whether products of many tokens run on matrix tiles, see [`tiled`].
+    pub fn has_tiles(self) -> bool {
+        #[cfg(target_arch = "x86_64")]
+        return self.0 == Kind::Amx;
+        #[cfg(not(target_arch = "x86_64"))]
+        false
     }
 
     /// AVX-512 F, BW, VL and VNNI.

@@ -33,6 +33,13 @@ impl Outputs<'_> {
         assert!(self.len / self.width.max(1) >= tokens, "an output row for each token");
     }
 
+    /// Where [`Outputs::store`] writes.
+    #[cfg(target_arch = "x86_64")]
+    #[inline(always)]
+    pub(super) fn at(&self, token: usize, group: usize) -> *const f32 {
+        self.start.wrapping_add(token * self.width + group * GROUP_ROWS)
+    }
+
     /// Writes the real columns of `group`.
     ///
     /// # Safety

@@ -288,7 +288,57 @@ impl Simd for Portable {
     }
 
     #[inline(always)]
+    unsafe fn istore(to: *mut i32, x: I) {
+        // SAFETY: the caller promises 16 writable integers.
+        unsafe { to.cast::<I>().write_unaligned(x) }
+    }
+    #[inline(always)]
+    unsafe fn add_words(a: B, b: B) -> B {
+        words(a, b, u16::wrapping_add)
+    }
+    #[inline(always)]
+    unsafe fn sub_words(a: B, b: B) -> B {
+        words(a, b, u16::wrapping_sub)
+    }
+    #[inline(always)]
+    unsafe fn base_three(x: B) -> B {
+        // Base 4 to base 3: a digit above the lowest counts one less.
+        let pair = |digits: u8| digits - (digits >> 2);
+        x.map(|x| pair(x & 15) + 9 * pair(x >> 4))
+    }
+    #[inline(always)]
+    unsafe fn pair_lanes(a: B, b: B, n: u32) -> [B; 2] {
+        let (a, b) = (lanes(a), lanes(b));
+        [0, 8].map(|first| {
+            bytes_of(std::array::from_fn(
+                |i| if i % 2 == 0 { a[first + i / 2] } else { b[first + i / 2] >> n },
+            ))
+        })
+    }
+    #[inline(always)]
+    unsafe fn words_of_bytes(from: *const i8) -> B {
+        // SAFETY: the caller promises 32 readable bytes.
+        let x = unsafe { bytes::<32>(from.cast()) };
+        std::array::from_fn(|i| i16::from(x[i / 2].cast_signed()).to_le_bytes()[i % 2])
+    }
+    #[inline(always)]
+    unsafe fn split_words(x: B) -> [I; 2] {
+        [0, 2]
+            .map(|h| std::array::from_fn(|i| i32::from(i16::from_le_bytes([x[4 * i + h], x[4 * i + h + 1]]))))
+    }
+
+    #[inline(always)]
     unsafe fn prefetch(_at: *const u8) {}
+    #[inline(always)]
+    unsafe fn prefetch_far(_at: *const u8) {}
+}
+
+/// Applies `f` to each word of 16 bits.
+#[inline(always)]
+fn words(a: B, b: B, f: impl Fn(u16, u16) -> u16) -> B {
+    let word = |x: &B, i: usize| u16::from_le_bytes([x[2 * i], x[2 * i + 1]]);
+    let words: [[u8; 2]; 32] = std::array::from_fn(|i| f(word(&a, i), word(&b, i)).to_le_bytes());
+    std::array::from_fn(|i| words[i / 2][i % 2])
 }
 
 /// The 32-bit lanes of 64 bytes.
@@ -303,8 +353,6 @@ fn bytes_of(lanes: [u32; 16]) -> B {
 impl Words for Portable {
     type W = [u16; 32];
 
-    #[inline(always)]
-    unsafe fn prefetch_far(_at: *const u8) {}
     #[inline(always)]
     unsafe fn wzero() -> Self::W {
         [0; 32]

@@ -59,6 +59,56 @@ unsafe fn run_round<S: Simd>(job: &mut (&[f32], f32, &mut [i8])) {
     }
 }
 
+/// Columns of a piece of [`round_to_pieces`].
+const PIECE_COLS: usize = super::tiled::TILE_COLS;
+
+/// As [`round_to_i8`] into pieces of 64 columns, `stride` bytes apart, the last one filled up with zeros; gives their sum.
+///
+/// # Panics
+/// When `q` is too short.
+pub fn round_to_pieces(isa: Isa, x: &[f32], factor: f32, q: &mut [i8], stride: usize) -> i32 {
+    let pieces = x.len().div_ceil(PIECE_COLS);
+    assert!(pieces == 0 || q.len() >= (pieces - 1) * stride + PIECE_COLS, "room for the pieces");
+    let mut job = Pieces { x, factor, q, stride, sum: 0 };
+    dispatch!(isa, run_pieces, &mut job, &mut Pieces<'_>);
+    job.sum
+}
+
+struct Pieces<'a> {
+    x: &'a [f32],
+    factor: f32,
+    q: &'a mut [i8],
+    stride: usize,
+    sum: i32,
+}
+
+#[inline(always)]
+unsafe fn run_pieces<S: Simd>(job: &mut Pieces<'_>) {
+    // SAFETY: `round_to_pieces` checked the room for whole pieces, and short ones are loaded from a whole copy; the caller promises
+    // the instruction set.
+    unsafe {
+        let (low, high) = (S::fsplat(-127.0), S::fsplat(127.0));
+        let mut sum = S::isplat(0);
+        for (piece, x) in job.x.chunks(PIECE_COLS).enumerate() {
+            let mut whole = [0.0; PIECE_COLS];
+            let from = if x.len() == PIECE_COLS {
+                x.as_ptr()
+            } else {
+                whole[..x.len()].copy_from_slice(x);
+                whole.as_ptr()
+            };
+            let to = job.q.as_mut_ptr().add(piece * job.stride);
+            for i in (0..PIECE_COLS).step_by(16) {
+                let y = S::fmul(S::fload(from.add(i)), S::fsplat(job.factor));
+                let q = S::round(S::fmin(high, S::fmax(low, y)));
+                S::store_low_bytes(to.add(i), q);
+                sum = S::iadd(sum, q);
+            }
+        }
+        job.sum = S::isum_lanes(sum);
+    }
+}
+
 /// `out = x * rsqrt(mean(x^2) + eps) * weight` over one group.
 #[derive(Debug)]
 pub struct Norm<'a> {

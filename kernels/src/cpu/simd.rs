@@ -55,6 +55,8 @@ pub(crate) trait Simd {
     unsafe fn isar2(x: Self::I) -> Self::I;
     /// 16 i32.
     unsafe fn iload(from: *const i32) -> Self::I;
+    /// 16 i32.
+    unsafe fn istore(to: *mut i32, x: Self::I);
     unsafe fn itof(x: Self::I) -> Self::F;
     /// Nearest integer, ties to even; unspecified outside i32.
     unsafe fn round(x: Self::F) -> Self::I;
@@ -111,17 +113,46 @@ pub(crate) trait Simd {
     unsafe fn trits(sum: Self::Trits, codes: Self::B, x: [Self::B; 4]) -> Self::Trits;
     unsafe fn trits_sum(sum: Self::Trits) -> Self::I;
 
+    /// Sums of the 32 words of 16 bits, wrapping.
+    unsafe fn add_words(a: Self::B, b: Self::B) -> Self::B;
+    /// Differences of the 32 words of 16 bits, wrapping.
+    unsafe fn sub_words(a: Self::B, b: Self::B) -> Self::B;
+    /// Bytes of four two-bit digits up to 2 as numbers in base 3; whatever the digits, a number is below 128.
+    unsafe fn base_three(x: Self::B) -> Self::B;
+    /// Pairs of 32-bit lanes, `(a[i], b[i] >> n)`: those of i below 8, then the others.
+    unsafe fn pair_lanes(a: Self::B, b: Self::B, n: u32) -> [Self::B; 2];
+    /// 32 i8 as words of 16 bits.
+    unsafe fn words_of_bytes(from: *const i8) -> Self::B;
+    /// Even words, then odd words, with their signs.
+    unsafe fn split_words(x: Self::B) -> [Self::I; 2];
+
+    /// Lane i of vector j becomes lane j of vector i.
+    #[inline(always)]
+    unsafe fn transpose(x: [Self::F; 16]) -> [Self::F; 16] {
+        let (mut rows, mut columns) = ([[0.0f32; 16]; 16], [[0.0f32; 16]; 16]);
+        for (row, x) in rows.iter_mut().zip(x) {
+            // SAFETY: sixteen floats are stored to sixteen floats.
+            unsafe { Self::fstore(row.as_mut_ptr(), x) };
+        }
+        for (i, row) in rows.iter().enumerate() {
+            for (column, x) in columns.iter_mut().zip(row) {
+                column[i] = *x;
+            }
+        }
+        // SAFETY: sixteen floats are loaded from sixteen floats.
+        columns.map(|column| unsafe { Self::fload(column.as_ptr()) })
+    }
+
     /// Asks for the cache line at `at`, which need not be readable.
     unsafe fn prefetch(at: *const u8);
+    /// As [`Simd::prefetch`], into the second-level cache.
+    unsafe fn prefetch_far(at: *const u8);
 }
 
 /// Thirty-two words of 16 bits: what tables of partial sums need. Word `2 r + h` belongs to row `r` of group `h` of a pair.
 pub(crate) trait Words: Simd {
     /// 32 words.
     type W: Copy;
-
-    /// As [`Simd::prefetch`], into the second-level cache.
-    unsafe fn prefetch_far(at: *const u8);
 
     unsafe fn wzero() -> Self::W;
     /// 64 bytes.
@@ -147,6 +178,21 @@ pub(crate) trait Words: Simd {
     unsafe fn dshr(x: Self::B, n: u32) -> Self::B;
     /// Shift of 32-bit lanes.
     unsafe fn dshl(x: Self::B, n: u32) -> Self::B;
+}
+
+/// Two digits of two bits as a number in base 3, for [`Simd::base_three`].
+pub(crate) const LOW_DIGITS: [u8; 16] = digits(1);
+/// The same times nine.
+pub(crate) const HIGH_DIGITS: [u8; 16] = digits(9);
+
+const fn digits(unit: u8) -> [u8; 16] {
+    let mut numbers = [0; 16];
+    let mut i = 0;
+    while i < 16 {
+        numbers[i] = unit * (i as u8 % 4 + 3 * (i as u8 / 4));
+        i += 1;
+    }
+    numbers
 }
 
 /// Sum of the lanes in a fixed order.

@@ -7,6 +7,7 @@
 
 use onebit_kernels::cpu::Isa;
 use onebit_kernels::cpu::attention::{Chunk, chunk, out_stride, page_elements};
+use onebit_kernels::cpu::panel::Memory;
 
 use super::kv::{Arena, Part};
 use super::threads::{Disjoint, Pool};
@@ -17,6 +18,8 @@ const CHUNK_PAGES: usize = 8;
 const CHUNK_POSITIONS: usize = CHUNK_PAGES * PAGE_POSITIONS;
 /// Queries of a block, where rows allow it: scores of a chunk fill a tenth of a second-level cache.
 const BLOCK_QUERIES: usize = 48;
+/// Floats of a cache line.
+const LINE_FLOATS: usize = 16;
 /// Most queries of a block.
 const MAX_QUERIES: usize = 256;
 
@@ -33,8 +36,8 @@ pub(super) struct Attention<'a> {
 /// Buffers that grow to the largest need and stay.
 #[derive(Default)]
 pub(super) struct Scratch {
-    threads: Vec<f32>,
-    partials: Vec<f32>,
+    threads: Memory,
+    partials: Memory,
     blocks: Vec<Block>,
 }
 
@@ -49,14 +52,17 @@ struct Shape {
 }
 
 impl Shape {
+    /// Whole cache lines, as all parts of the scratch are, so that no vector of them lies in two.
     fn result(self) -> usize {
-        self.queries * (out_stride(self.head_dim) + 2)
+        (self.queries * (out_stride(self.head_dim) + 2)).next_multiple_of(LINE_FLOATS)
     }
 
     /// Scaled queries, scores, a page, one partial and one merged result.
     fn scratch(self) -> usize {
         let scores = self.queries * CHUNK_POSITIONS;
-        self.queries * self.head_dim + scores + page_elements(self.head_dim) + 2 * self.result()
+        let queries = (self.queries * self.head_dim).next_multiple_of(LINE_FLOATS);
+        let page = page_elements(self.head_dim).next_multiple_of(LINE_FLOATS);
+        queries + scores + page + 2 * self.result()
     }
 
     /// Sums of values, maxima, sums of weights.
@@ -103,8 +109,7 @@ impl Attention<'_> {
         let most_rows = blocks.iter().map(Block::len).max().unwrap_or(0);
         let most = Shape { queries: most_rows * self.group, head_dim };
         let most_chunks = self.rows.iter().map(chunks_of).max().unwrap_or(0);
-        grow(&mut scratch.threads, pool.threads() * most.scratch());
-        let threads = Disjoint::new(&mut scratch.threads);
+        let threads = Disjoint::new(scratch.threads.floats(pool.threads() * most.scratch()));
         let out = Disjoint::new(out);
         if most_chunks <= 1 || items >= 4 * pool.threads() {
             // The last blocks see the most positions: first, so that threads end together.
@@ -118,8 +123,7 @@ impl Attention<'_> {
             });
             return;
         }
-        grow(&mut scratch.partials, items * most_chunks * most.result());
-        let partials = Disjoint::new(&mut scratch.partials);
+        let partials = Disjoint::new(scratch.partials.floats(items * most_chunks * most.result()));
         pool.run(items * most_chunks, 1, |thread, range| {
             // SAFETY: a thread has its own scratch.
             let scratch = unsafe { threads.part(thread, most.scratch()) };
@@ -183,7 +187,7 @@ impl Attention<'_> {
             values[i] = self.arena.head_at(self.layer, Part::Values, page, kv_head);
         }
         let width = self.group * shape.head_dim;
-        let (q, rest) = scratch.split_at_mut(shape.queries * shape.head_dim);
+        let (q, rest) = scratch.split_at_mut((shape.queries * shape.head_dim).next_multiple_of(LINE_FLOATS));
         let (scores, rest) = rest.split_at_mut(shape.queries * CHUNK_POSITIONS);
         let scale = 1.0 / (shape.head_dim as f32).sqrt();
         let mut positions = [0; MAX_QUERIES];
@@ -250,12 +254,6 @@ impl Attention<'_> {
                 }
             }
         }
-    }
-}
-
-fn grow(buffer: &mut Vec<f32>, len: usize) {
-    if buffer.len() < len {
-        buffer.resize(len, 0.0);
     }
 }
 

@@ -8,6 +8,7 @@ pub mod ceiling;
 
 mod attend;
 mod bytes;
+mod columns;
 mod cores;
 mod kv;
 mod project;
@@ -23,7 +24,6 @@ use std::collections::HashMap;
 pub use onebit_kernels::cpu::Isa;
 use onebit_kernels::cpu::{GROUP_ROWS, rows};
 
-use super::memory::zeroed;
 use super::slots::Slots;
 use super::{
     Activation, Attend, BufId, Embed, Gate, GateMul, HeadWork, KvAppend, KvId, KvShape, Lane, LaneError,
@@ -41,7 +41,7 @@ const PARALLEL_ROWS: usize = 8;
 /// An activation buffer.
 struct Buffer {
     width: usize,
-    values: Vec<f32>,
+    values: bytes::Floats,
 }
 
 /// See the module documentation.
@@ -215,7 +215,7 @@ impl Lane for CpuLane {
     }
 
     fn alloc(&mut self, rows: usize, width: usize) -> Result<BufId, LaneError> {
-        let values = zeroed(rows.saturating_mul(width), "activation buffer")?;
+        let values = bytes::Floats::zeroed(rows.saturating_mul(width), "activation buffer")?;
         Ok(BufId(self.buffers.insert(Buffer { width, values })))
     }
 

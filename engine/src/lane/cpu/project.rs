@@ -6,14 +6,15 @@
 #![expect(unsafe_code, reason = "threads write disjoint columns of the outputs")]
 
 mod few;
+mod many;
 mod panels;
 
 use std::ops::Range;
 
-use onebit_kernels::cpu::panel;
 use onebit_kernels::cpu::ternary::{BLOCK_COLS, Packing};
-use onebit_kernels::cpu::{Isa, MAX_GROUPS, Outputs, Units, blocks, dense};
+use onebit_kernels::cpu::{Isa, MAX_GROUPS, Outputs, Units, blocks, dense, panel, tiled};
 
+use super::columns::Columns;
 use super::rounded::{Rounded, Rounding};
 use super::screen::Activations;
 use super::tables::Tables;
@@ -26,6 +27,8 @@ use crate::lane::activation::store_output;
 const CHUNK_ROWS: usize = 48;
 /// Tokens from which expanding the weights pays.
 const PANEL_TOKENS: usize = 9;
+/// Units that a thread should have at least, so that none waits long for another.
+const THREAD_UNITS: usize = 4;
 /// Weight bytes that a thread takes at a time: a pause between two of them, in which the memory is asked for nothing, costs as much
 /// as reading some kilobytes.
 const GRAIN_BYTES: usize = 256 << 10;
@@ -51,6 +54,8 @@ pub(super) struct Inputs {
     by_32: Rounded,
     /// Of the rounded input, for each combination of packing and rounding that was needed.
     tables: Vec<(Packing, Rounding, Tables)>,
+    /// Of the rows that [`Rounding::Row`] rounded, for [`many`].
+    columns: Columns,
     /// Of each thread.
     panels: Vec<panel::Memory>,
 }
@@ -63,6 +68,7 @@ impl Inputs {
             by_64: Rounded::new(Rounding::By64),
             by_32: Rounded::new(Rounding::By32),
             tables: Vec::new(),
+            columns: Columns::default(),
             panels: Vec::new(),
         }
     }
@@ -74,6 +80,11 @@ impl Inputs {
             Rounding::By64 => &self.by_64,
             Rounding::By32 => &self.by_32,
         }
+    }
+
+    /// Turns the rows that [`Rounding::Row`] rounded.
+    fn turn(&mut self, isa: Isa, pool: &Pool, rows: usize) {
+        self.columns.fill(isa, pool, &self.row, rows);
     }
 
     /// The norms of a row that was just multiplied with a matrix of blocks, and of what rounding took from it.
@@ -144,18 +155,28 @@ pub(super) fn multiply(
     if tokens < PANEL_TOKENS {
         few::fill_tables(isa, pool, inputs, tokens, activation, matrices);
     }
+    let threads = pool.threads();
+    let plan = many::plan(isa, threads, tokens, activation, matrices);
+    if plan.units() > 0 {
+        inputs.turn(isa, pool, tokens);
+    }
     let mut panels = std::mem::take(&mut inputs.panels);
-    panels.resize_with(pool.threads(), panel::Memory::default);
+    panels.resize_with(threads, panel::Memory::default);
     let memories = Disjoint::new(&mut panels);
-    let product = Product { isa, threads: pool.threads(), x, tokens, cols, activation, inputs };
-    let units: usize = matrices.iter().flatten().map(|matrix| product.units(matrix.weight)).sum();
+    let product = Product { isa, threads, x, tokens, cols, activation, inputs };
+    let others = || matrices.iter().flatten().filter(|matrix| product.looked_up(matrix).is_none());
+    let units = plan.units() + others().map(|matrix| product.units(matrix.weight)).sum::<usize>();
     let bytes: usize = matrices.iter().flatten().map(|matrix| matrix.weight.bytes()).sum();
     let grain = (GRAIN_BYTES * units).checked_div(bytes * tokens).unwrap_or(1).max(1);
     pool.run(units, grain, |thread, range| {
         // SAFETY: a thread has its own memory.
         let memory = &mut unsafe { memories.part(thread, 1) }[0];
-        let mut first = 0;
-        for matrix in matrices.iter().flatten() {
+        let planned = plan.units();
+        for unit in range.start..range.end.min(planned) {
+            product.many_unit(matrices, plan, unit, memory);
+        }
+        let mut first = planned;
+        for matrix in others() {
             assert_eq!(matrix.weight.cols, cols, "{}: input width", matrix.weight.name);
             let n = product.units(matrix.weight);
             let own = range.start.clamp(first, first + n) - first..range.end.clamp(first, first + n) - first;
@@ -211,6 +232,12 @@ impl Product<'_> {
         self.tokens >= PANEL_TOKENS && matches!(weight.layout, Layout::Ternary(_) | Layout::Blocks(_))
     }
 
+    /// Whether the panels are expanded for matrix tiles.
+    fn uses_tiles(&self, weight: &Weight) -> bool {
+        let by_rows = rounding(weight, self.activation) == Some(Rounding::Row);
+        self.uses_panels(weight) && by_rows && self.isa.has_tiles()
+    }
+
     fn units(&self, weight: &Weight) -> usize {
         match &weight.layout {
             Layout::Ternary(weights) if !self.uses_panels(weight) => {
@@ -224,7 +251,11 @@ impl Product<'_> {
     /// Groups of a unit: those of a panel, or those that are read as streams.
     fn unit_groups(&self, weight: &Weight) -> usize {
         match weight.layout {
-            Layout::Ternary(_) if self.uses_panels(weight) => panel::PANEL_GROUPS,
+            Layout::Ternary(_) if self.uses_panels(weight) => {
+                let many = weight.groups() >= THREAD_UNITS * self.threads * tiled::MOST_GROUPS;
+                let long = self.uses_tiles(weight) && self.cols > tiled::LONG_COLS;
+                if many && long { tiled::MOST_GROUPS } else { panel::PANEL_GROUPS }
+            }
             Layout::Blocks(_) if self.uses_panels(weight) => blocks::panel::PANEL_GROUPS,
             Layout::Blocks(_) => BLOCK_STREAMS,
             _ => MAX_GROUPS,

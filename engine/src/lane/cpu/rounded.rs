@@ -2,15 +2,18 @@
 
 #![expect(unsafe_code, reason = "threads write disjoint rows")]
 
-use onebit_kernels::cpu::panel::PAD_COLS;
+use onebit_kernels::cpu::panel::{Memory, PAD_COLS};
 use onebit_kernels::cpu::rounding::{self as planes, To};
 use onebit_kernels::cpu::ternary::{BLOCK_COLS, X_SCALE_COLS};
+use onebit_kernels::cpu::tiled::{self, TILE_BYTES, TILE_COLS, TILE_TOKENS};
 use onebit_kernels::cpu::{Isa, rows};
 
 use super::threads::{Disjoint, Pool};
 
 /// Rows below which rounding is not worth waking threads.
 const PARALLEL_ROWS: usize = 8;
+/// Least `max |x|` that a row of W1.58A8 is scaled by.
+const LEAST_ABSMAX: f32 = 1e-5;
 /// Planes of [`Rounding::By32`].
 const PLANES: usize = 2;
 
@@ -33,6 +36,9 @@ pub(super) struct Rounded {
     rounding: Rounding,
     /// `[rows, stride]`, zero beyond the columns; `[rows, 2, stride]` planes of a few rows in [`Rounding::By32`].
     pub(super) q: Vec<i8>,
+    /// Many rows of [`Rounding::Row`] in the order of `tiled`, where the instruction set has tiles.
+    tiles: Memory,
+    tiles_bytes: usize,
     /// `[rows, stride]` words of many rows in [`Rounding::By32`].
     pub(super) words: Vec<i16>,
     /// Columns rounded up to the kernels' blocks.
@@ -54,6 +60,8 @@ impl Rounded {
         Self {
             rounding,
             q: Vec::new(),
+            tiles: Memory::default(),
+            tiles_bytes: 0,
             words: Vec::new(),
             stride: 0,
             scales: Vec::new(),
@@ -72,7 +80,12 @@ impl Rounded {
         1.51 * (planes::SCALE_COLS as f64 * squares).sqrt()
     }
 
-    /// Rounds `rows` rows of `x`; row r is `row(r)`. `many`: for products with panels, which take words.
+    /// The rows as tiles, after they were filled as many.
+    pub(super) fn tiles(&self) -> &[i8] {
+        self.tiles.written_i8(self.tiles_bytes)
+    }
+
+    /// Rounds `rows` rows of `x`; row r is `row(r)`. `many`: for products with panels, which take words or tiles.
     pub(super) fn fill<'x>(
         &mut self,
         isa: Isa,
@@ -91,6 +104,10 @@ impl Rounded {
         };
         if many && rounding == Rounding::By32 {
             self.fill_words(isa, pool, rows, cols, row);
+            return;
+        }
+        if many && rounding == Rounding::Row && isa.has_tiles() {
+            self.fill_tiles(isa, pool, rows, cols, row);
             return;
         }
         let row_q = if rounding == Rounding::By32 { PLANES * self.stride } else { self.stride };
@@ -113,6 +130,40 @@ impl Rounded {
                     planes::round(isa, &mut planes::Row { x: row(r), to, scales });
                 } else {
                     round_row(isa, rounding, row(r), q, scales, sums);
+                }
+            }
+        });
+    }
+
+    /// [`Rounding::Row`] as tiles; a thread rounds the sixteen rows of a tile.
+    fn fill_tiles<'x>(
+        &mut self,
+        isa: Isa,
+        pool: &Pool,
+        rows: usize,
+        cols: usize,
+        row: impl Fn(usize) -> &'x [f32] + Sync,
+    ) {
+        let row_bytes = tiled::row_bytes(cols);
+        self.tiles_bytes = tiled::tiles_bytes(rows, cols);
+        grow(&mut self.scales, rows.next_multiple_of(TILE_TOKENS));
+        grow(&mut self.sums, rows.next_multiple_of(TILE_TOKENS));
+        let tiles = Disjoint::new(self.tiles.bytes_i8(self.tiles_bytes));
+        let scales = Disjoint::new(&mut self.scales);
+        let sums = Disjoint::new(&mut self.sums);
+        pool.run(rows.div_ceil(TILE_TOKENS), 1, |_, range| {
+            for tile in range {
+                // SAFETY: the rows of a tile are given out once.
+                let (q, scales, sums) = unsafe {
+                    (
+                        tiles.part(tile, row_bytes),
+                        scales.part(tile, TILE_TOKENS),
+                        sums.part(tile, TILE_TOKENS),
+                    )
+                };
+                for r in 0..TILE_TOKENS.min(rows - tile * TILE_TOKENS) {
+                    let q = &mut q[r * TILE_COLS..];
+                    (scales[r], sums[r]) = round_to_tiles(isa, row(tile * TILE_TOKENS + r), q);
                 }
             }
         });
@@ -159,10 +210,10 @@ fn grow<T: Clone + Default>(buffer: &mut Vec<T>, len: usize) {
 
 /// Rounds one row to int8.
 fn round_row(isa: Isa, rounding: Rounding, x: &[f32], q: &mut [i8], scales: &mut [f32], sums: &mut [i32]) {
-    // The floor of 1e-5 belongs to the definition of W1.58A8; the other only avoids dividing by zero.
+    // The floor of whole rows belongs to the definition of W1.58A8; the other only avoids dividing by zero.
     let (block, least, sum_block) = match rounding {
-        Rounding::Row => (x.len(), 1e-5, x.len()),
-        Rounding::RowBy64 => (x.len(), 1e-5, X_SCALE_COLS),
+        Rounding::Row => (x.len(), LEAST_ABSMAX, x.len()),
+        Rounding::RowBy64 => (x.len(), LEAST_ABSMAX, X_SCALE_COLS),
         Rounding::By64 => (X_SCALE_COLS, 1e-30, X_SCALE_COLS),
         Rounding::By32 => unreachable!("rounded to words or planes"),
     };
@@ -178,6 +229,16 @@ fn round_row(isa: Isa, rounding: Rounding, x: &[f32], q: &mut [i8], scales: &mut
     for (q, sum) in columns.chunks(sum_block).zip(sums) {
         *sum = q.iter().map(|&q| i32::from(q)).sum();
     }
+}
+
+/// Rounds one row to its place in tiles; its scale and sum.
+fn round_to_tiles(isa: Isa, x: &[f32], q: &mut [i8]) -> (f32, i32) {
+    let Some(absmax) = rows::finite_absmax(isa, x) else {
+        q.chunks_mut(TILE_BYTES).for_each(|tile| tile[..TILE_COLS].fill(0));
+        return (f32::NAN, 0);
+    };
+    let absmax = absmax.max(LEAST_ABSMAX);
+    (absmax / 127.0, rows::round_to_pieces(isa, x, 127.0 / absmax, q, TILE_BYTES))
 }
 
 /// The same bits as `lane::activation::quantize_row` when `least` is 1e-5, by vectors.

@@ -7,44 +7,55 @@
 
 #![expect(unsafe_code, reason = "calls of the tile operations")]
 
+mod exact;
 mod permission;
-mod product;
+mod scaled;
 mod tiles;
 
 pub(super) use permission::{granted, present};
 
+use super::Isa;
 use super::avx512::Avx512;
-use super::panel::{Exact, Scaled};
+use super::panel::Scaled;
+use super::tiled::{Product, TILE_TOKENS};
 use tiles::{Configured, Hardware};
 
-/// Tokens of a tile, below which the other kernels are used.
-pub(super) const TILE_TOKENS: usize = 16;
+/// See `tiled::exact`.
+pub(super) fn exact(isa: Isa, d: &mut Product<'_>) {
+    assert!(isa.has_tiles(), "matrix tiles");
+    d.check();
+    // SAFETY: such an instruction set is only made where tiles are granted, and the arguments were just checked.
+    unsafe { exact_loops(isa, d) }
+}
 
-/// As `panel::exact`, for at least [`TILE_TOKENS`] tokens.
-///
 /// # Safety
 /// AMX int8 and AVX-512 VNNI are present and granted, and the slices were checked.
 #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni,avx2,fma,f16c")]
-pub(super) unsafe fn exact(d: &Exact<'_>) {
+unsafe fn exact_loops(isa: Isa, d: &mut Product<'_>) {
     // SAFETY: the caller's promises.
     unsafe {
         let _configured = Configured::new();
-        product::exact::<Hardware, Avx512>(&mut Hardware, d);
+        exact::exact::<Hardware, Avx512>(&mut Hardware, isa, d);
     }
 }
 
-/// As `panel::scaled`, for at least [`TILE_TOKENS`] tokens.
+/// Tokens from which [`scaled`] is used.
+pub(super) const LEAST_TOKENS: usize = TILE_TOKENS;
+
+/// As `panel::scaled`, for at least [`LEAST_TOKENS`] tokens.
 ///
 /// # Safety
-/// As [`exact`].
+/// AMX int8 and AVX-512 VNNI are present and granted, and the slices were checked.
 #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni,avx2,fma,f16c")]
 pub(super) unsafe fn scaled(d: &Scaled<'_>) {
     // SAFETY: the caller's promises.
     unsafe {
         let _configured = Configured::new();
-        product::scaled::<Hardware, Avx512>(&mut Hardware, d);
+        scaled::scaled::<Hardware, Avx512>(&mut Hardware, d);
     }
 }
 
+#[cfg(test)]
+mod model;
 #[cfg(test)]
 mod tests;

@@ -16,6 +16,12 @@ pub(super) trait Tiles {
     unsafe fn dot<const A: usize, const B: usize>(&mut self);
     /// `[16 tokens, 16 output rows]`.
     unsafe fn store<const C: usize>(&mut self, to: *mut i32);
+    /// What [`Tiles::store`] has written.
+    unsafe fn load<const C: usize>(&mut self, from: *const i32);
+    /// Asks for the cache line at `at`, which need not be readable, into the second-level cache.
+    fn ask_to_read(&mut self, at: *const u8);
+    /// Asks for the cache line at `at`, which need not be writable, to write it.
+    fn ask_to_write(&mut self, at: *const u8);
 }
 
 /// The shape of the eight tiles, loaded as long as this lives.
@@ -96,5 +102,26 @@ impl Tiles for Hardware {
             asm!("tilestored [{to} + {stride}*1], tmm{c}", c = const C, to = in(reg) to, stride = in(reg) 64usize,
                 options(nostack, preserves_flags));
         }
+    }
+
+    #[inline(always)]
+    unsafe fn load<const C: usize>(&mut self, from: *const i32) {
+        // SAFETY: the caller promises configured tiles and 256 readable sums.
+        unsafe {
+            asm!("tileloadd tmm{c}, [{from} + {stride}*1]", c = const C, from = in(reg) from, stride = in(reg) 64usize,
+                options(nostack, preserves_flags, readonly));
+        }
+    }
+
+    #[inline(always)]
+    fn ask_to_read(&mut self, at: *const u8) {
+        // SAFETY: a prefetch does not fault.
+        unsafe { asm!("prefetcht1 [{at}]", at = in(reg) at, options(nostack, preserves_flags, readonly)) };
+    }
+
+    #[inline(always)]
+    fn ask_to_write(&mut self, at: *const u8) {
+        // SAFETY: a prefetch does not fault; every processor with tiles has this one.
+        unsafe { asm!("prefetchw [{at}]", at = in(reg) at, options(nostack, preserves_flags, readonly)) };
     }
 }

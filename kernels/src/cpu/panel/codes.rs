@@ -73,7 +73,7 @@ pub struct Scaled<'a> {
     pub out: &'a Outputs<'a>,
 }
 
-/// Multiplies a panel with all rows of activations.
+/// Multiplies a panel with all rows of activations. Where there are matrix tiles, `tiled::exact` is the faster way.
 ///
 /// # Panics
 /// When a slice is too short for its description.
@@ -82,12 +82,6 @@ pub fn exact(isa: Isa, d: &mut Exact<'_>) {
     assert!(d.row_scales.len() >= (d.first_group + d.groups) * GROUP_ROWS, "scales of the rows");
     assert!(d.x_scales.len() >= d.tokens && d.x_sums.len() >= d.tokens, "scales and sums of the activations");
     d.out.check(d.tokens);
-    #[cfg(target_arch = "x86_64")]
-    if isa.has_tiles() && d.tokens >= amx::TILE_TOKENS {
-        // SAFETY: this instruction set is only made where tiles are granted; the arguments were checked above.
-        unsafe { amx::exact(d) };
-        return;
-    }
     dispatch!(isa, run_exact, d, &mut Exact<'_>);
 }
 
@@ -105,8 +99,8 @@ pub fn scaled(isa: Isa, d: &mut Scaled<'_>) {
     assert!(d.x_scales.len() >= n && d.x_sums.len() >= n, "scales and sums of the activations");
     d.out.check(d.tokens);
     #[cfg(target_arch = "x86_64")]
-    if isa.has_tiles() && d.tokens >= amx::TILE_TOKENS {
-        // SAFETY: as in `exact`.
+    if isa.has_tiles() && d.tokens >= amx::LEAST_TOKENS {
+        // SAFETY: this instruction set is only made where tiles are granted; the arguments were checked above.
         unsafe { amx::scaled(d) };
         return;
     }

@@ -54,4 +54,25 @@ impl Memory {
         // SAFETY: lines are plain bytes without padding, borrowed as long as the result.
         unsafe { std::slice::from_raw_parts_mut(self.lines.as_mut_ptr().cast::<u8>(), len) }
     }
+
+    /// As [`Memory::written`], for signed bytes.
+    pub fn written_i8(&self, len: usize) -> &[i8] {
+        let bytes = self.written(len);
+        // SAFETY: signed bytes are laid out as bytes, borrowed as long as the result.
+        unsafe { std::slice::from_raw_parts(bytes.as_ptr().cast(), bytes.len()) }
+    }
+
+    /// As [`Memory::bytes`], for signed bytes.
+    pub fn bytes_i8(&mut self, len: usize) -> &mut [i8] {
+        let bytes = self.bytes(len);
+        // SAFETY: as in `written_i8`.
+        unsafe { std::slice::from_raw_parts_mut(bytes.as_mut_ptr().cast(), bytes.len()) }
+    }
+
+    /// As [`Memory::bytes`], for floats.
+    pub fn floats(&mut self, len: usize) -> &mut [f32] {
+        let bytes = self.bytes(len * size_of::<f32>());
+        // SAFETY: lines are aligned for floats, which may have any bits, borrowed as long as the result.
+        unsafe { std::slice::from_raw_parts_mut(bytes.as_mut_ptr().cast(), len) }
+    }
 }

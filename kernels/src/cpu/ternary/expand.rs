@@ -49,14 +49,26 @@ pub fn expand(isa: Isa, panel: &mut Panel<'_>) {
 unsafe fn two_bits<S: Simd>(panel: &mut Panel<'_>) {
     // SAFETY: `expand` checked the slices; the caller promises the instruction set.
     unsafe {
+        let first = panel.group * panel.matrix.k_blocks + panel.columns.start / BLOCK_COLS;
+        let codes = panel.matrix.codes.as_ptr().add(first * BLOCK_BYTES);
+        expand_two_bits::<S>(codes, panel.columns.len() / BLOCK_COLS, panel.out.as_mut_ptr());
+    }
+}
+
+/// Expands `blocks` blocks of two-bit codes to the columns of a panel.
+///
+/// # Safety
+/// The instruction set is present, the blocks are readable, and there is room for their columns.
+#[inline(always)]
+pub(in super::super) unsafe fn expand_two_bits<S: Simd>(codes: *const u8, blocks: usize, out: *mut u8) {
+    // SAFETY: the caller's promises.
+    unsafe {
         let mask = S::bsplat(3);
-        let codes = panel.matrix.codes.as_ptr().add(panel.group * panel.matrix.k_blocks * BLOCK_BYTES);
-        let mut out = panel.out.as_mut_ptr();
-        for block in panel.columns.start / BLOCK_COLS..panel.columns.end / BLOCK_COLS {
+        for block in 0..blocks {
             let packed = S::bload(codes.add(block * BLOCK_BYTES));
             for plane in 0..4 {
-                S::bstore(out, S::band(S::bshr(packed, 2 * plane), mask));
-                out = out.add(BLOCK_BYTES);
+                let bytes = S::band(S::bshr(packed, 2 * plane), mask);
+                S::bstore(out.add((4 * block + plane as usize) * BLOCK_BYTES), bytes);
             }
         }
     }

@@ -1,5 +1,5 @@
 //! Ternary matrices: how their codes lie ([`Packing`]), products of a few rows of activations, which are bound by reading the
-//! weights, and [`expand`], with which products of many rows begin.
+//! weights, products of [`many`] rows, which are bound by reading tables, and [`expand`], with which panels begin.
 //!
 //! Instructions in the inner loops of AVX-512 for one token, for each 64 bytes of weights (`objdump -d`; two bits as two streams, the
 //! others as eight, so that table loads count an eighth), and GB/s of one Zen 4 core that reads 33 to 34 (kernels alone, the others as
@@ -18,6 +18,7 @@
 
 mod expand;
 mod lookup;
+pub mod many;
 mod packing;
 mod tables;
 mod two_bits;
@@ -25,6 +26,8 @@ mod two_bits;
 #[cfg(test)]
 mod tests;
 
+#[cfg(target_arch = "x86_64")]
+pub(super) use expand::expand_two_bits;
 pub use expand::{EXPAND_COLS, Panel, expand};
 pub use packing::Packing;
 pub use tables::{Scaling, Tables, tables};
@@ -58,7 +61,7 @@ pub struct Matrix<'a> {
 
 impl Matrix<'_> {
     /// Checks that the matrix has `bundles` bundles.
-    fn check(&self, bundles: usize) {
+    pub(super) fn check(&self, bundles: usize) {
         assert!(self.k_blocks * BLOCK_COLS <= MAX_COLS, "at most {MAX_COLS} columns");
         let bytes = self.packing.bundle_bytes(self.k_blocks).checked_mul(bundles);
         assert!(bytes.is_some_and(|bytes| bytes <= self.codes.len()), "{bundles} bundles lie in the matrix");

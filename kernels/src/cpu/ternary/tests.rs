@@ -20,20 +20,20 @@ impl Random {
 }
 
 /// A matrix, its activations and scales.
-struct Case {
-    packing: Packing,
-    rows: usize,
-    cols: usize,
-    tokens: usize,
+pub(super) struct Case {
+    pub(super) packing: Packing,
+    pub(super) rows: usize,
+    pub(super) cols: usize,
+    pub(super) tokens: usize,
     trits: Vec<Vec<i8>>,
-    codes: Vec<u8>,
-    x: Vec<i8>,
-    row_scales: Vec<f32>,
+    pub(super) codes: Vec<u8>,
+    pub(super) x: Vec<i8>,
+    pub(super) row_scales: Vec<f32>,
     block_scales: Vec<f32>,
 }
 
 impl Case {
-    fn new(packing: Packing, rows: usize, cols: usize, tokens: usize, seed: u64) -> Self {
+    pub(super) fn new(packing: Packing, rows: usize, cols: usize, tokens: usize, seed: u64) -> Self {
         let mut random = Random(seed);
         let trits: Vec<Vec<i8>> = (0..rows).map(|_| row(packing, cols, &mut random)).collect();
         let k_blocks = cols.div_ceil(BLOCK_COLS);
@@ -59,11 +59,11 @@ impl Case {
         Self { packing, rows, cols, tokens, trits, codes, x, row_scales, block_scales }
     }
 
-    fn k_blocks(&self) -> usize {
+    pub(super) fn k_blocks(&self) -> usize {
         self.cols.div_ceil(BLOCK_COLS)
     }
 
-    fn stride(&self) -> usize {
+    pub(super) fn stride(&self) -> usize {
         self.k_blocks() * BLOCK_COLS
     }
 
@@ -128,7 +128,7 @@ impl Case {
     }
 
     /// The same by plain loops; `fused` where the instruction set multiplies and adds in one rounding.
-    fn expected(&self, scaling: Scaling, blocks: bool, fused: bool) -> Vec<f32> {
+    pub(super) fn expected(&self, scaling: Scaling, blocks: bool, fused: bool) -> Vec<f32> {
         let mut out = Vec::new();
         for token in 0..self.tokens {
             for row in 0..self.rows {

@@ -12,16 +12,13 @@ use super::super::rounded::Rounding;
 use super::super::tables::Tables;
 use super::super::threads::Pool;
 use super::super::weights::{Layout, Scales, Ternary, Weight};
-use super::{Inputs, Matrix, Product, ternary_rounding};
+use super::{Inputs, Matrix, Product, THREAD_UNITS, ternary_rounding};
 use crate::lane::Activation;
 
 /// Bundles of a matrix.
 pub(super) fn bundles(weight: &Weight, weights: &Ternary) -> usize {
     weight.rows.div_ceil(weights.matrix().packing.rows())
 }
-
-/// Units that a thread should have at least, so that none waits long for another.
-const THREAD_UNITS: usize = 4;
 
 impl Inputs {
     /// Makes the tables that a product of a few rows needs.

@@ -3,7 +3,7 @@
 #![expect(unsafe_code, reason = "threads write disjoint columns of the outputs")]
 
 use onebit_kernels::cpu::ternary::{self, BLOCK_COLS};
-use onebit_kernels::cpu::{GROUP_ROWS, Outputs, blocks, panel};
+use onebit_kernels::cpu::{GROUP_ROWS, Outputs, blocks, panel, tiled};
 
 use super::super::rounded::Rounding;
 use super::super::weights::{Layout, Scales, Ternary};
@@ -51,6 +51,30 @@ impl Product<'_> {
         out: &Outputs<'_>,
     ) {
         let matrix = weights.matrix();
+        let (row_scales, block_scales) = match &weights.scales {
+            Scales::Rows(scales) => (&scales[..], &[][..]),
+            Scales::Blocks(scales) => (&[][..], &scales[..]),
+        };
+        let rounding = ternary_rounding(weights, self.activation);
+        let x = self.inputs.get(rounding);
+        if rounding == Rounding::Row && self.isa.has_tiles() {
+            let (x, x_scales, x_sums) = (x.tiles(), &x.scales[..], &x.sums[..]);
+            let tokens = self.tokens;
+            let mut product = tiled::Product {
+                matrix,
+                first_group,
+                groups,
+                row_scales,
+                x,
+                x_scales,
+                x_sums,
+                tokens,
+                memory,
+                out,
+            };
+            tiled::exact(self.isa, &mut product);
+            return;
+        }
         let cols = matrix.k_blocks * BLOCK_COLS;
         let group_bytes = panel::padded(cols) * GROUP_ROWS;
         let codes = memory.bytes(groups * group_bytes);
@@ -62,12 +86,6 @@ impl Product<'_> {
                 &mut ternary::Panel { matrix, group: first_group + i, columns: 0..cols, out },
             );
         }
-        let (row_scales, block_scales) = match &weights.scales {
-            Scales::Rows(scales) => (&scales[..], &[][..]),
-            Scales::Blocks(scales) => (&[][..], &scales[..]),
-        };
-        let rounding = ternary_rounding(weights, self.activation);
-        let x = self.inputs.get(rounding);
         let (panel, tokens) = (&*codes, self.tokens);
         if rounding == Rounding::Row {
             panel::exact(

@@ -1,5 +1,6 @@
-//! The loops: 32 tokens and two groups share four tiles of sums; what is left of tokens and groups takes fewer tiles. A last
-//! tile of tokens that would be short begins earlier, and only its new rows are stored.
+//! The loops of `panel::scaled`, whose sums leave the tiles after each 64 columns: 32 tokens and two groups share four tiles of sums;
+//! what is left of tokens and groups takes fewer tiles. A last tile of tokens that would be short begins earlier, and only its
+//! new rows are stored.
 
 #![expect(unsafe_code, reason = "raw loads in the inner loops, after every slice was checked")]
 #![expect(
@@ -8,10 +9,10 @@
 )]
 
 use super::super::GROUP_ROWS;
-use super::super::panel::{Exact, PAD_COLS, Scaled, padded};
+use super::super::panel::{PAD_COLS, Scaled, padded};
 use super::super::simd::Simd;
 use super::super::ternary::{SCALE_COLS, X_SCALE_COLS};
-use super::TILE_TOKENS;
+use super::super::tiled::TILE_TOKENS;
 use super::tiles::Tiles;
 
 /// Sums of a tile.
@@ -62,21 +63,10 @@ macro_rules! blocks {
     }};
 }
 
-/// See `panel::exact`.
-///
-/// # Safety
-/// At least [`TILE_TOKENS`] tokens, slices checked, tiles configured, the instruction set present.
-#[inline(always)]
-pub(super) unsafe fn exact<T: Tiles, S: Simd>(tiles: &mut T, d: &Exact<'_>) {
-    let mut sums = Sums([0; 4 * TILE_SUMS]);
-    // SAFETY: the caller's promises.
-    unsafe { blocks!(tiles, d, exact_block, T, S, &mut sums) }
-}
-
 /// See `panel::scaled`.
 ///
 /// # Safety
-/// As [`exact`].
+/// At least [`TILE_TOKENS`] tokens, slices checked, tiles configured, the instruction set present.
 #[inline(always)]
 pub(super) unsafe fn scaled<T: Tiles, S: Simd>(tiles: &mut T, d: &Scaled<'_>) {
     let mut sums = Sums([0; 4 * TILE_SUMS]);
@@ -156,46 +146,13 @@ unsafe fn sums_of<S: Simd>(sums: &Sums, row: usize, g: usize) -> S::I {
 }
 
 #[inline(always)]
-unsafe fn exact_block<T: Tiles, S: Simd, const M: usize, const G: usize>(
-    tiles: &mut T,
-    d: &Exact<'_>,
-    at: Place,
-    sums: &mut Sums,
-) {
-    // SAFETY: as in `exact`; a group is padded to whole tiles, and rows of activations may be read beyond their columns.
-    unsafe {
-        let group_bytes = padded(d.cols) * GROUP_ROWS;
-        let panel = d.panel.as_ptr().add(at.group * group_bytes);
-        let x = d.x.as_ptr().add(at.token * d.stride);
-        clear::<T, M, G>(tiles);
-        for k in 0..padded(d.cols) / PAD_COLS {
-            step::<T, M, G>(tiles, x.add(k * PAD_COLS), d.stride, panel.add(k * TILE_BYTES), group_bytes);
-        }
-        store::<T, M, G>(tiles, sums);
-        let mut scales = [S::fzero(); G];
-        for g in 0..G {
-            scales[g] = S::fload(d.row_scales.as_ptr().add((d.first_group + at.group + g) * GROUP_ROWS));
-        }
-        for token in at.store_from..at.token + M * TILE_TOKENS {
-            let x_sum = S::isplat(-*d.x_sums.get_unchecked(token));
-            let x_scale = S::fsplat(*d.x_scales.get_unchecked(token));
-            for g in 0..G {
-                let sum = S::iadd(sums_of::<S>(sums, token - at.token, g), x_sum);
-                let y = S::fmul(S::itof(sum), S::fmul(x_scale, scales[g]));
-                d.out.store::<S>(token, d.first_group + at.group + g, y);
-            }
-        }
-    }
-}
-
-#[inline(always)]
 unsafe fn scaled_block<T: Tiles, S: Simd, const M: usize, const G: usize>(
     tiles: &mut T,
     d: &Scaled<'_>,
     at: Place,
     sums: &mut Sums,
 ) {
-    // SAFETY: as in `exact_block`.
+    // SAFETY: as in `scaled`; a group is padded to whole tiles, and rows of activations may be read beyond their columns.
     unsafe {
         let group_bytes = padded(d.cols) * GROUP_ROWS;
         let n_scales = d.cols.div_ceil(X_SCALE_COLS);
