@@ -2,17 +2,17 @@
 //! weights, products of [`many`] rows, which are bound by reading tables, and [`expand`], with which panels begin.
 //!
 //! Instructions in the inner loops of AVX-512 for one token, for each 64 bytes of weights (`objdump -d`; two bits as two streams, the
-//! others as eight, so that table loads count an eighth), and GB/s of one Zen 4 core that reads 33 to 34 (kernels alone, the others as
-//! four streams, matrices of 2560 by 2560):
+//! others as eight, so that table loads count an eighth), and GB/s of one Zen 4 core that reads 32 to 34 (kernels alone, two bits as one
+//! stream, the others as eight, matrices of 2560 by 2560):
 //!
 //! | packing | instructions for 64 bytes | weights there | a weight | in cache | from memory |
 //! |---|---|---|---|---|---|
-//! | two bits | 1 load, 4 and, 4 dot products, 2 broadcasts, 1.5 of the loop: 12.5 | 256 | 0.049 | 46 | 30 |
-//! | sparse | 1.4 loads, 1 prefetch, 3.2 permutations, 3.2 additions, 3 shifts, 0.5 of the loop: 12.3 | 409.6 | 0.030 | 41 | 31 |
-//! | triples | the same | 303.4 | 0.041 | 42 | 32 |
+//! | two bits | 1 load, 4 and, 4 dot products, 2 broadcasts, 1.5 of the loop: 12.5 | 256 | 0.049 | 49 | 32 |
+//! | sparse | 1.4 loads, 1 prefetch, 3.2 permutations, 3.2 additions, 3 shifts, 0.5 of the loop: 12.3 | 409.6 | 0.030 | 41 | 29 |
+//! | triples | the same | 303.4 | 0.041 | 42 | 30 |
 //!
-//! 64 bytes take 7 cycles to arrive from memory, and the loops 4 to 6 of work, so what is missing to the ceiling are the ends
-//! of units, where the sums must be finished before the streams go on.
+//! 64 bytes take 7 cycles to arrive from memory, and the loops 4 to 6 of work. What stands between two calls costs more than both:
+//! a chain of loads there waits behind misses of weights at every step, so a call takes long runs of rows.
 
 #![expect(unsafe_code, reason = "raw loads in the inner loops, after every slice was checked")]
 
