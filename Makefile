@@ -49,5 +49,5 @@ bench-peers: ## llama.cpp (built from source, about 8 minutes) and onebit in tur
 clean-root: ## As root: prove `make run` and `make test` in a fresh Debian (debootstrap); writes packaging/reports/clean-root.md
 	packaging/clean-root.sh
 
-screenshots: ## Draw the window under Xvfb with software Vulkan into assets/screenshots
+screenshots: ## Draw every pane in both themes and two sizes into assets/screenshots (needs imagemagick)
 	packaging/screenshots.sh

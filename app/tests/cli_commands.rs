@@ -159,6 +159,23 @@ fn bench_reports_each_test_at_each_depth_and_records_on_request() {
 }
 
 #[test]
+fn bench_measures_both_kv_storages_at_each_depth_on_a_chosen_instruction_set() {
+    let home = Home::new();
+    let arguments = ["bench", "-m", "synthetic:tiny:i2_s", "-p", "0", "-n", "2", "-r", "1", "--threads", "1"];
+    let table = ["-d", "64,128", "--kv", "f16,int8", "--isa", "portable", "--json"];
+    let found = json(&home, &[&arguments[..], &table[..]].concat());
+    assert_eq!((found["lane"].as_str(), found["kv"].as_str()), (Some("cpu-portable"), Some("f16,int8")));
+    let runs = found["runs"].as_array().unwrap();
+    let rows: Vec<_> =
+        runs.iter().map(|run| (run["kv"].as_str().unwrap(), run["depth"].as_u64().unwrap())).collect();
+    assert_eq!(rows, [("f16", 64), ("f16", 128), ("int8", 64), ("int8", 128)]);
+    let bytes = |run: usize| runs[run]["bytes_per_token"].as_f64().unwrap();
+    assert!(bytes(0) < bytes(1) && bytes(3) < bytes(1), "int8 reads less");
+    let unknown = home.run(&[&arguments[..], &["--isa", "mmx"]].concat());
+    program::assert_fails(&unknown, &["--isa mmx", "portable"]);
+}
+
+#[test]
 fn bench_measures_several_thread_counts_with_a_chosen_head() {
     let home = Home::new();
     let model = "synthetic:tiny:tq2_0+q6_k";

@@ -41,12 +41,20 @@ def find(folder, name):
     return path
 
 
+def run(command):
+    """Output of a command; its error text in the exception when it fails."""
+    found = subprocess.run(command, capture_output=True, text=True)
+    if found.returncode != 0:
+        raise SystemExit(f"compare: {command[0]} ended with {found.returncode}: {found.stderr.strip()}")
+    return found.stdout
+
+
 def onebit(binary, path, prompt, new, threads):
-    """(prompt, answer) in tokens a second, lane."""
+    """Its runs of the prompt and of the answer, and its lane."""
     command = [binary, "bench", "-m", path, "-p", str(prompt), "-n", str(new), "-r", "1", "--threads", str(threads), "--json"]
-    found = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
-    speed = {run["test"][:2]: run["median_tok_per_sec"] for run in found["runs"]}
-    return (speed["pp"], speed["tg"]), found["lane"]
+    found = json.loads(run(list(map(str, command))))
+    runs = {run["test"][:2]: run for run in found["runs"]}
+    return (runs["pp"], runs["tg"]), found["lane"]
 
 
 def faster_flash(path, threads):
@@ -69,12 +77,16 @@ def compare(options, name):
             theirs = llama.measure(path, prompt, new, threads, flash)
             ours, lane = onebit(options.onebit, path, prompt, new, threads)
             for test, their, our in zip((f"pp{prompt}", f"tg{new}"), theirs, ours):
-                found.setdefault((threads, test), []).append((their, our))
-            print(f"compare: {name}, round {number + 1} of {options.rounds}, {threads} threads: {theirs} against {ours}", flush=True)
+                share = our["gb_per_sec"] / our["read_gb_per_sec_ceiling"]
+                found.setdefault((threads, test), []).append((their, our["median_tok_per_sec"], our["gb_per_sec"], share))
+            speeds = ", ".join(f"{run['test']} {their:.1f} against {run['median_tok_per_sec']:.1f} tok/s" for their, run in zip(theirs, ours))
+            print(f"compare: {name}, round {number + 1} of {options.rounds}, {threads} threads: {speeds}", flush=True)
     rows = []
-    for (threads, test), pairs in found.items():
-        their, our = (statistics.median(side) for side in zip(*pairs))
-        rows.append(f"| {text} | {threads} | {test} | {their:.1f} | {our:.1f} | {our / their:.2f} | {llama.FLASH[flash]} | {lane} |")
+    for (threads, test), measured in found.items():
+        their, our, gigabytes, share = (statistics.median(side) for side in zip(*measured))
+        # A prompt is arithmetic: what it reads says nothing.
+        reads = f"{gigabytes:.1f} | {100 * share:.0f} %" if test.startswith("tg") else "|"
+        rows.append(f"| {text} | {threads} | {test} | {their:.1f} | {our:.1f} | {our / their:.2f} | {reads} | {llama.FLASH[flash]} | {lane} |")
     return rows
 
 
@@ -97,27 +109,42 @@ def main():
     for name in options.only:
         if name not in MODELS:
             parser.error(f"no model is called {name}; there are {', '.join(MODELS)}")
-    version = subprocess.run([options.onebit, "--version"], check=True, capture_output=True, text=True).stdout.strip()
-    peer = f"llama.cpp through llama-cpp-python {importlib.metadata.version('llama-cpp-python')}, built here from source"
+    version = run([str(options.onebit), "--version"]).strip()
     lines = [
-        "| model | threads | test | llama.cpp, tok/s | onebit, tok/s | ratio | llama.cpp with | lane |",
-        "|---|---|---|---|---|---|---|---|",
+        "| model | threads | test | llama.cpp, tok/s | onebit, tok/s | ratio | onebit, GB/s | of the read ceiling | llama.cpp with | lane |",
+        "|---|---|---|---|---|---|---|---|---|---|",
     ]
+    failed = []
     for name in options.only:
-        lines += compare(options, name)
-    table = "\n".join(lines)
-    print(f"\n{table}")
+        try:
+            lines += compare(options, name)
+        except (SystemExit, Exception) as error:
+            # What was measured already must not be lost with it.
+            print(f"compare: {name} failed: {error}", flush=True)
+            failed.append(f"{name} is missing, because it failed: {error}")
+        if options.report:
+            write_report(options, version, lines, failed)
+    print("\n" + "\n".join(lines))
     if options.report:
-        commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True).stdout.strip()
-        options.report.write_text(
-            "# Beside llama.cpp\n\n"
-            f"Written by `{options.command}` on {datetime.date.today()} at commit {commit}; {machine()}.\n"
-            f"{version}; {peer}. Medians of {options.rounds} rounds; each round measures both engines in turn, freshly loaded,\n"
-            "f16 KV cache, the same files, batches of 512 for llama.cpp. Of flash attention on and off, what is faster for llama.cpp.\n"
-            f"The 2B-4T shapes have made-up weights (`packaging/bench/geometry.py`). llama.cpp says of itself: `{llama.system_info()}`.\n\n"
-            f"{table}\n"
-        )
         print(f"\ncompare: {options.report}")
+    if failed:
+        raise SystemExit("compare: " + "; ".join(failed))
+
+
+def write_report(options, version, lines, failed):
+    """The report with the rows there are; called after each model, so that none is lost."""
+    peer = f"llama.cpp through llama-cpp-python {importlib.metadata.version('llama-cpp-python')}, built here from source"
+    commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True).stdout.strip()
+    table = "\n".join(lines + [""] + failed) if failed else "\n".join(lines)
+    options.report.write_text(
+        "# Beside llama.cpp\n\n"
+        f"Written by `{options.command}` on {datetime.date.today()} at commit {commit}; {machine()}.\n"
+        f"{version}; {peer}. Medians of {options.rounds} rounds; each round measures both engines in turn, freshly loaded,\n"
+        "f16 KV cache, the same files, batches of 512 for llama.cpp. Of flash attention on and off, what is faster for llama.cpp.\n"
+        "GB/s are the weights and the KV cache that an answer must read, beside what the memory delivers when it is only read.\n"
+        f"The 2B-4T shapes have made-up weights (`packaging/bench/geometry.py`). llama.cpp says of itself: `{llama.system_info()}`.\n\n"
+        f"{table}\n"
+    )
 
 
 if __name__ == "__main__":

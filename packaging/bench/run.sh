@@ -18,6 +18,8 @@ if [ -z "${BENCH_PYTHON:-}" ]; then
   # From source, so that it uses what this processor has; wheels are built for older ones.
   $python -m pip install --quiet --disable-pip-version-check --no-binary llama-cpp-python -r packaging/bench/requirements.txt
 fi
+"$python" -c 'import gguf, llama_cpp, numpy' || fail "$python lacks packages of packaging/bench/requirements.txt"
+command -v cargo >/dev/null || fail "cargo is missing; packaging/setup.sh run installs it"
 packaging/fetch-test-models.sh
 cargo build --release --locked --package onebit
 target=${CARGO_TARGET_DIR:-target}

@@ -58,7 +58,7 @@ impl Age {
         match self {
             Self::Today => "Today".to_owned(),
             Self::Yesterday => "Yesterday".to_owned(),
-            Self::LastWeek => "Previous 7 days".to_owned(),
+            Self::LastWeek => "Last 7 days".to_owned(),
             Self::Month(year, month) => format!("{} {year}", MONTHS[month - 1]),
         }
     }

@@ -90,7 +90,10 @@ impl Library {
     /// Drops a chat from the list.
     pub fn remove(&mut self, id: ChatId) {
         self.changes += 1;
+        let before = self.chats.len();
         self.chats.retain(|known| known.id != id);
+        // Else it would count as one that is too old to be listed until the store has answered.
+        self.total = self.total.saturating_sub(before - self.chats.len());
         if let Some(hits) = &mut self.hits {
             hits.retain(|hit| hit.chat.id != id);
         }

@@ -157,6 +157,14 @@ impl HeadFlag {
 }
 
 impl KvFlag {
+    /// As on the command line.
+    pub fn name(self) -> &'static str {
+        match self {
+            KvFlag::F16 => "f16",
+            KvFlag::Int8 => "int8",
+        }
+    }
+
     /// The engine's name for it.
     pub fn dtype(self) -> KvDtype {
         match self {

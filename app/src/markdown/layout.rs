@@ -257,9 +257,10 @@ impl Layer<'_> {
     /// Sets text and finds its chips and links.
     fn set(&self, rich: &Rich, style: Text, at: Pos2, width: f32, color: Color32) -> Passage {
         let mut job = LayoutJob { wrap: TextWrapping::wrap_at_width(width.max(1.0)), ..LayoutJob::default() };
+        let boxed = !is_in_table(style);
         let mut after_code = false;
         for span in rich {
-            let pad = if span.style.code || after_code { 5.0 } else { 0.0 };
+            let pad = if boxed && (span.style.code || after_code) { 5.0 } else { 0.0 };
             job.append(&span.text, pad, self.format(span, style, color));
             after_code = span.style.code;
         }
@@ -269,7 +270,7 @@ impl Layer<'_> {
         let mut begin = 0;
         for span in rich {
             let end = begin + span.text.chars().count();
-            if span.style.code {
+            if boxed && span.style.code {
                 let boxes = rects_of(&galley, at, begin, end);
                 chips.extend(boxes.into_iter().map(|rect| rect.expand2(vec2(5.0, -1.0))));
             }
@@ -291,6 +292,7 @@ impl Layer<'_> {
     fn format(&self, span: &Span, style: Text, color: Color32) -> eframe::egui::TextFormat {
         let color = if span.link.is_some() { self.tokens.accent_text } else { color };
         let face = match (style, span.style.code) {
+            (style, true) if is_in_table(style) => Text::Mono,
             (_, true) => Text::Code,
             (Text::Chat, false) if span.style.bold => Text::ChatStrong,
             (Text::Chat, false) if span.style.italic => Text::ChatItalic,
@@ -299,9 +301,6 @@ impl Layer<'_> {
         };
         let mut format = face.format(color);
         format.line_height = Some(style.line_height());
-        if span.link.is_some() {
-            format.underline = Stroke::new(1.0, color);
-        }
         if span.style.strike {
             format.strikethrough = Stroke::new(1.0, color);
         }
@@ -314,13 +313,13 @@ impl Layer<'_> {
         let heads = std::slice::from_ref(&table.head);
         let mut y = at.y;
         for (index, row) in heads.iter().chain(&table.rows).enumerate() {
-            let style = if index == 0 { Text::Label } else { Text::Body };
-            let color = if index == 0 { self.tokens.text3 } else { self.tokens.text };
+            let is_head = index == 0;
+            let color = if is_head { self.tokens.text3 } else { self.tokens.text };
             if index > 0 {
                 let line = Rect::from_min_size(pos2(at.x, y - 1.0), vec2(total, 1.0));
                 self.laid.marks.push(Mark::Fill(line, self.tokens.border));
             }
-            y += self.table_row(row, table, &widths, style, pos2(at.x, y), color);
+            y += self.table_row(row, table, &widths, is_head, pos2(at.x, y), color);
         }
         self.laid.marks.push(Mark::Outline(Rect::from_min_max(at, pos2(at.x + total, y))));
         self.laid.end = pos2(at.x + total + 4.0, y - 24.0);
@@ -333,7 +332,7 @@ impl Layer<'_> {
         row: &[Rich],
         table: &Table,
         widths: &[f32],
-        style: Text,
+        is_head: bool,
         at: Pos2,
         color: Color32,
     ) -> f32 {
@@ -342,12 +341,12 @@ impl Layer<'_> {
         let mut cells = Vec::new();
         for (column, cell_width) in widths.iter().enumerate() {
             let empty = Rich::new();
+            let style = if is_head { Text::Label } else { cell_style(table, column) };
             let passage =
                 self.set(row.get(column).unwrap_or(&empty), style, Pos2::ZERO, cell_width - 24.0, color);
             let size = passage.galley.size();
             height = height.max(size.y + 12.0);
-            let right = table.right.get(column).copied().unwrap_or(false);
-            let left = if right { x + cell_width - 12.0 - size.x } else { x + 12.0 };
+            let left = if table.is_right(column) { x + cell_width - 12.0 - size.x } else { x + 12.0 };
             cells.push((left, passage));
             x += cell_width;
         }
@@ -369,8 +368,8 @@ impl Layer<'_> {
     fn column_widths(&self, table: &Table, width: f32) -> Vec<f32> {
         let natural: Vec<f32> = (0..table.head.len())
             .map(|column| {
-                let cells =
-                    table.rows.iter().filter_map(|row| row.get(column)).map(|cell| (cell, Text::Body));
+                let style = cell_style(table, column);
+                let cells = table.rows.iter().filter_map(|row| row.get(column)).map(|cell| (cell, style));
                 let widths = cells.chain([(&table.head[column], Text::Label)]).map(|(cell, style)| {
                     self.set(cell, style, Pos2::ZERO, f32::INFINITY, self.tokens.text).galley.size().x
                 });
@@ -386,6 +385,16 @@ impl Layer<'_> {
         }
         widths
     }
+}
+
+/// What stands in a column at the right are numbers, whose digits are to stand below each other.
+fn cell_style(table: &Table, column: usize) -> Text {
+    if table.is_right(column) { Text::Mono } else { Text::Body }
+}
+
+/// Whether a style is one of a table, in which code has no box around it.
+fn is_in_table(style: Text) -> bool {
+    matches!(style, Text::Body | Text::Mono | Text::Label)
 }
 
 /// Rectangles of the characters `begin..end`, one a row.

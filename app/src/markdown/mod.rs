@@ -21,6 +21,9 @@ use layout::{CODE_HEADER, Code, Laid, Mark, Passage, Settled};
 /// How long a copy button shows that it copied, in seconds.
 const COPIED_SECS: f64 = 1.5;
 
+/// Distance of the line under a link from the middle of its row.
+const UNDERLINE: f32 = 7.0;
+
 /// A text laid out for a width and a theme.
 #[derive(Default)]
 pub struct Rendered {
@@ -188,6 +191,9 @@ fn show_passage(ui: &mut Ui, tokens: &Tokens, passage: &Passage, id: Id, at: Pos
                 ui.interact(rect.translate(offset), id.with(("link", index, part)), Sense::click());
             response.widget_info(|| WidgetInfo::labeled(Role::Link, true, &link.words));
             ui::focus_ring(ui, &response, theme::R1);
+            // Under the letters; a line of the galley would lie at the foot of the row, whose height is not that of the letters.
+            let y = (response.rect.center().y + UNDERLINE).round() + 0.5;
+            ui.painter().hline(response.rect.x_range(), y, Stroke::new(1.0, tokens.accent_text));
             let response = response.on_hover_cursor(CursorIcon::PointingHand).on_hover_text(&link.target);
             if response.clicked() {
                 clicked = Some(link.target.clone());

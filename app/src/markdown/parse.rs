@@ -78,6 +78,13 @@ pub struct Table {
     pub rows: Vec<Vec<Rich>>,
 }
 
+impl Table {
+    /// Whether a column is set at the right.
+    pub fn is_right(&self, column: usize) -> bool {
+        self.right.get(column).copied().unwrap_or(false)
+    }
+}
+
 /// A container being filled.
 enum Open {
     Quote(Vec<Block>),

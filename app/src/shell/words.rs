@@ -86,6 +86,17 @@ pub fn device(name: &str) -> String {
     lane.split(" · ").next().unwrap_or_default().to_owned()
 }
 
+/// A message of the engine begins with a small letter; on a card it is a sentence. One that begins with the name of a file or a field stays
+/// as it is.
+pub fn sentence(text: &str) -> String {
+    let is_word = text.split_whitespace().next().is_some_and(|word| word.chars().all(char::is_alphabetic));
+    let mut letters = text.chars();
+    match letters.next() {
+        Some(first) if is_word => first.to_uppercase().chain(letters).collect(),
+        _ => text.to_owned(),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -105,6 +116,8 @@ mod tests {
         assert_eq!(memory(107_374_182, 29_098_403_430), "0.1 / 27.1 GiB");
         assert_eq!((file_bytes(812), file_bytes(35_328)), ("812 B".into(), "34.5 KiB".into()));
         assert_eq!(percent(0.449), "45 %");
+        assert_eq!(sentence("the engine stopped"), "The engine stopped");
+        assert_eq!(sentence("model.gguf: is cut"), "model.gguf: is cut");
     }
 
     #[test]

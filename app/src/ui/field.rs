@@ -1,7 +1,8 @@
 //! Text fields of one line and of several.
 
 use eframe::egui::{
-    Id, Key, Margin, Rect, Response, ScrollArea, Sense, Stroke, StrokeKind, TextEdit, Ui, UiBuilder, vec2,
+    Id, Key, Margin, Rect, Response, ScrollArea, Sense, Stroke, StrokeKind, TextBuffer, TextEdit, Ui,
+    UiBuilder, vec2,
 };
 
 use super::{icon, tag};
@@ -35,7 +36,7 @@ pub fn text_field(ui: &mut Ui, field: &Field<'_>, text: &mut String) -> Response
     }
     let mut right = 10.0;
     if text.is_empty() && !field.shortcut.is_empty() {
-        right += tag::paint_keycaps(ui, field.shortcut, rect.right_center() - vec2(8.0, 0.0));
+        right += 4.0 + tag::paint_keycaps(ui, field.shortcut, rect.right_center() - vec2(12.0, 0.0));
     }
     let inner = Rect::from_min_max(rect.min + vec2(left, 0.0), rect.max - vec2(right, 0.0));
     let edit = TextEdit::singleline(text)
@@ -68,10 +69,13 @@ pub fn text_area(ui: &mut Ui, id: Id, name: &str, rect: Rect, text: &mut String)
             .id_salt(id)
             .auto_shrink(false)
             .show(ui, |ui| {
+                let mut layouter = |ui: &Ui, text: &dyn TextBuffer, width: f32| {
+                    Text::Body.wrapped(ui, text.as_str(), tokens.text, width)
+                };
                 let edit = TextEdit::multiline(text)
                     .id(id)
                     .font(Text::Body.font())
-                    .text_color(tokens.text)
+                    .layouter(&mut layouter)
                     .frame(eframe::egui::Frame::NONE)
                     .margin(Margin::ZERO)
                     .desired_rows(1)

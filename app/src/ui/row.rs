@@ -16,6 +16,8 @@ pub struct ListRow<'a> {
     pub selected: bool,
     /// Whether work goes on in it.
     pub busy: bool,
+    /// Whether it is kept at the top.
+    pub pinned: bool,
     /// Accessible name of its menu button.
     pub menu_name: &'a str,
 }
@@ -73,7 +75,7 @@ impl ListRow<'_> {
             ui.painter().rect_filled(rect, CornerRadius::same(theme::R2), fill);
         }
         let color = if self.selected || over { tokens.text } else { tokens.text2 };
-        let room = if over || self.busy { 36.0 } else { 8.0 };
+        let room = if over || self.busy || self.pinned { 36.0 } else { 8.0 };
         let galley = Text::Body.line(ui, self.text, color, rect.width() - 8.0 - room);
         let elided = galley.elided;
         ui.painter().galley(
@@ -86,6 +88,9 @@ impl ListRow<'_> {
             self.paint_menu_button(ui, button, &menu);
         } else if self.busy {
             ui.painter().circle_filled(pos2(rect.right() - 11.0, rect.center().y), 3.0, tokens.accent);
+        } else if self.pinned {
+            let at = pos2(rect.right() - 14.0, rect.center().y);
+            super::icon(ui.painter(), icons::PUSH_PIN, at, 14.0, tokens.text3);
         }
         focus_ring_inside(ui, &row, theme::R2);
         let row = if elided { row.on_hover_text(self.text) } else { row };

@@ -12,7 +12,7 @@ use crate::theme::{self, Text, icons};
 pub fn empty_state(ui: &mut Ui, glyph: char, strong: &str, small: &str) {
     let tokens = theme::tokens(ui.ctx());
     let room = ui.available_height();
-    ui.add_space(((room - 160.0) / 2.0).max(0.0));
+    ui.add_space(((room - 168.0) / 2.0).max(0.0));
     ui.vertical_centered(|ui| {
         ui.spacing_mut().item_spacing.y = 0.0;
         let (rect, _) = ui.allocate_exact_size(vec2(28.0, 28.0), Sense::hover());

@@ -4,7 +4,9 @@
 use std::time::Duration;
 
 use eframe::egui::accesskit::Role;
-use eframe::egui::{Align, Align2, Area, Context, Frame, Id, Layout, Margin, Order, Stroke, Ui, vec2};
+use eframe::egui::{
+    Align, Align2, Area, Color32, Context, Frame, Id, Layout, Margin, Order, Stroke, Ui, vec2,
+};
 
 use super::{Button, IconButton, Kind, Size, icon_filled, paragraph};
 use crate::theme::{self, Elevation, Text, icons};
@@ -13,6 +15,8 @@ use crate::theme::{self, Elevation, Text, icons};
 const STAY_SECS: f64 = 5.0;
 /// How long one with an action stays.
 const ACTION_STAY_SECS: f64 = 10.0;
+/// Width inside the frame.
+const WIDTH: f32 = 338.0;
 /// Most toasts at once; the oldest goes first.
 const MOST: usize = 3;
 
@@ -151,10 +155,15 @@ fn toast_ui(ui: &mut Ui, toast: &Toast, action: Option<&str>) -> Press {
         .inner_margin(Margin { left: 14, right: 8, top: 6, bottom: 6 })
         .shadow(theme::shadow(&tokens, Elevation::Menu));
     let mut press = Press::None;
+    let words = [toast.stays.then_some("Copy"), action];
+    let room =
+        words.into_iter().flatten().fold(WIDTH - 72.0, |room, word| room - button_width(ui, word) - 8.0);
+    // Known before anything is placed, so that icon, text and buttons have one middle.
+    let height = text_height(ui, toast, room);
     frame.show(ui, |ui| {
-        ui.set_width(338.0);
-        ui.set_min_height(36.0);
-        ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
+        let size = vec2(WIDTH, height.max(36.0));
+        ui.allocate_ui_with_layout(size, Layout::right_to_left(Align::Center), |ui| {
+            ui.set_min_size(size);
             if ui.add(IconButton::new(icons::X, "Close message").side(28.0)).clicked() {
                 press = Press::Close;
             }
@@ -169,7 +178,7 @@ fn toast_ui(ui: &mut Ui, toast: &Toast, action: Option<&str>) -> Press {
             ui.with_layout(Layout::left_to_right(Align::Center), |ui| {
                 let (rect, _) = ui.allocate_exact_size(vec2(20.0, 20.0), eframe::egui::Sense::hover());
                 icon_filled(ui.painter(), toast.glyph, rect.center(), 18.0, color);
-                ui.vertical(|ui| {
+                ui.allocate_ui_with_layout(vec2(room, height), Layout::top_down(Align::Min), |ui| {
                     ui.spacing_mut().item_spacing.y = 0.0;
                     paragraph(ui, Text::Strong, tokens.text, &toast.title);
                     if !toast.detail.is_empty() {
@@ -180,4 +189,14 @@ fn toast_ui(ui: &mut Ui, toast: &Toast, action: Option<&str>) -> Press {
         });
     });
     press
+}
+
+fn button_width(ui: &Ui, word: &str) -> f32 {
+    (Text::Button.line(ui, word, Color32::PLACEHOLDER, f32::INFINITY).size().x + 16.0).ceil()
+}
+
+fn text_height(ui: &Ui, toast: &Toast, room: f32) -> f32 {
+    let height = |style: Text, text: &str| style.wrapped(ui, text, Color32::PLACEHOLDER, room).size().y;
+    let detail = if toast.detail.is_empty() { 0.0 } else { height(Text::Small, &toast.detail) };
+    height(Text::Strong, &toast.title) + detail
 }

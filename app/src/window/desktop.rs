@@ -53,6 +53,8 @@ pub struct Desktop {
     picker: Picker,
     restored: bool,
     pub(super) focus: Option<Id>,
+    /// What was given the keyboard in the last pass.
+    handed: Option<Id>,
     size: Settling,
     draft: Settling,
 }
@@ -107,6 +109,7 @@ impl Desktop {
             picker: Picker::default(),
             restored: false,
             focus: Some(message_id()),
+            handed: None,
             size: Settling::default(),
             draft: Settling::default(),
         }
@@ -378,6 +381,21 @@ impl Desktop {
         }
     }
 
+    /// Gives the keyboard to what was asked for. The first pass of a sheet only measures, and its fields let go of the keyboard again:
+    /// then it is given to them once more.
+    fn hand_keyboard(&mut self, ctx: &Context) {
+        if let Some(id) = self.focus.take_if(|_| self.question.is_none()) {
+            ctx.memory_mut(|memory| memory.request_focus(id));
+            self.handed = Some(id);
+        } else if let Some(id) = self.handed.take()
+            && self.question.is_none()
+            && ctx.memory(|memory| memory.focused().is_none())
+        {
+            ctx.memory_mut(|memory| memory.request_focus(id));
+            ctx.request_repaint();
+        }
+    }
+
     fn over_page(&mut self, ctx: &Context, commands: &mut Vec<Command>) {
         commands.extend(self.toasts.show(ctx, STATUS).map(|pressed| match pressed {
             Pressed::Copy(text) => Command::Copy(text),
@@ -456,9 +474,7 @@ impl eframe::App for Desktop {
         for command in commands {
             self.act(&ctx, command);
         }
-        if let Some(id) = self.focus.take_if(|_| self.question.is_none()) {
-            ctx.memory_mut(|memory| memory.request_focus(id));
-        }
+        self.hand_keyboard(&ctx);
         theme::glyphs::end_pass(&ctx);
     }
 

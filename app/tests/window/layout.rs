@@ -38,6 +38,21 @@ fn the_list_is_a_sheet_in_a_narrow_window() {
 }
 
 #[test]
+fn searching_in_a_narrow_window_opens_the_sheet_and_has_the_keyboard() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut window = open_at(folder.path(), vec2(900.0, 600.0), ready());
+    window.script.borrow_mut().load_events.push_back(LoadEvent::Loaded(model("starter")));
+    window.until("the model is loaded", |window| window.shows("Model: 1bit Starter"));
+    window.press(egui::Modifiers::COMMAND, egui::Key::F);
+    window.steps(3);
+    window.type_text("tea");
+    assert_eq!(
+        (window.harness.state().chat.search.as_str(), window.harness.state().chat.draft.as_str()),
+        ("tea", "")
+    );
+}
+
+#[test]
 fn nothing_leaves_the_smallest_window() {
     let folder = tempfile::tempdir().unwrap();
     let mut window = open_at(folder.path(), vec2(720.0, 480.0), ready());

@@ -15,11 +15,14 @@ use onebit::chat::backend::{Generating, Loading};
 use onebit::chat::{Backend, Controller, Engine, Listing, Shelf, Waker};
 use onebit::models::{FoundModel, Origin};
 use onebit::store::Store;
-use onebit::window::{Desktop, Outside, preferences};
+use onebit::window::{Desktop, Outside, Preferences, preferences};
 use onebit_engine::session::{
     EngineOptions, EngineStatus, Event, LoadEvent, LoadOptions, ModelStatus, Prompt, Request, StopReason,
     SubmitError, Token, Usage,
 };
+
+/// How long anything may take; a busy computer is slow.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// What the scripted engine was asked and what it answers.
 pub struct Script {
@@ -212,13 +215,23 @@ fn harness(
     found: Vec<FoundModel>,
     outside: Outside,
 ) -> Harness<'static, Desktop> {
+    let preferences = preferences::for_tests(&folder.join("settings.toml"), Arc::new(|| {}));
+    harness_with(folder, size, backend, found, (preferences, outside))
+}
+
+fn harness_with(
+    folder: &Path,
+    size: egui::Vec2,
+    backend: Box<dyn Backend>,
+    found: Vec<FoundModel>,
+    (preferences, outside): (Preferences, Outside),
+) -> Harness<'static, Desktop> {
     let (sender, listing) = channel();
     let first = Ok(found[0].clone());
     sender.send(Listing { found, first, lost: None }).expect("the receiver is held here");
     let waker: Waker = Arc::new(|| {});
     let store = Store::open(&folder.join("chats.db"), Arc::clone(&waker))
         .expect("the store opens in an empty folder");
-    let preferences = preferences::for_tests(&folder.join("settings.toml"), Arc::clone(&waker));
     let controller = Controller::new(backend, store, Shelf::from_listing(listing), waker)
         .with_settings(preferences.settings.clone());
     Harness::builder().with_size(size).with_theme(egui::Theme::Dark).build_eframe(move |creation| {
@@ -226,6 +239,24 @@ fn harness(
         desktop.enter(&creation.egui_ctx);
         desktop
     })
+}
+
+/// Opens a window over any engine, any models, any settings and whatever there is beside it.
+pub fn open_with(
+    folder: &Path,
+    size: egui::Vec2,
+    backend: Box<dyn Backend>,
+    found: Vec<FoundModel>,
+    around: (Preferences, Outside),
+) -> Window {
+    let harness = harness_with(folder, size, backend, found, around);
+    Window { harness, script: Rc::new(RefCell::new(Script::new(Engine::Starting))), copied: None }
+}
+
+/// A scripted engine in a state, for [`open_with`], and its script.
+pub fn scripted(engine: Engine) -> (Box<dyn Backend>, Shared) {
+    let script = Rc::new(RefCell::new(Script::new(engine)));
+    (Box::new(Scripted(Rc::clone(&script))), script)
 }
 
 impl Window {
@@ -248,7 +279,7 @@ impl Window {
                 self.harness.step();
                 return;
             }
-            assert!(begun.elapsed() < Duration::from_secs(20), "waited in vain until {what}");
+            assert!(begun.elapsed() < PATIENCE, "waited in vain until {what}");
             std::thread::sleep(Duration::from_millis(2));
         }
     }

@@ -129,7 +129,7 @@ impl Block<'_, '_, '_> {
 }
 
 impl Layer {
-    /// Finds, checks and (on the second run) uploads the tensors of block `index`.
+    /// Finds and checks the tensors of block `index`.
     pub(super) fn load(
         tensors: &mut Tensors<'_, '_>,
         config: &Config,

@@ -1,9 +1,10 @@
 //! The forward pass, written once, over a [`Lane`](crate::lane::Lane). `graph` says how families differ, `weights` finds their
-//! tensors, `layer` runs a block, `rope` makes the frequencies, `resident` holds it all. This module never asks which lane it
-//! runs on, and knows nothing of requests.
+//! tensors, `loading` uploads them part by part, `layer` runs a block, `rope` makes the frequencies, `resident` holds it all. This
+//! module never asks which lane it runs on, and knows nothing of requests.
 
 mod graph;
 mod layer;
+mod loading;
 mod resident;
 mod rope;
 mod weights;
@@ -11,6 +12,7 @@ mod weights;
 use crate::lane::{KvDtype, LaneError, Row, Wanted};
 use crate::model::LoadError;
 
+pub use loading::Loading;
 pub use resident::Resident;
 
 /// What a model is loaded with.

@@ -1,9 +1,9 @@
-//! A model in a lane: loading, one forward call, and freeing what the lane holds.
+//! A model in a lane: one forward call, and freeing what the lane holds.
 
 use super::graph::Graph;
 use super::layer::{Buffers, Layer, Step};
-use super::weights::{Tensors, Upload, Weight};
-use super::{Batch, Head, ResidentError, ResidentOptions, rope};
+use super::weights::{Tensors, Weight};
+use super::{Batch, Head, Loading, ResidentError, ResidentOptions, rope};
 use crate::lane::{
     BufId, Embed, KvId, KvShape, Lane, LaneError, Logits, PAGE_POSITIONS, RopeId, Row, WeightId,
 };
@@ -24,7 +24,7 @@ pub struct Resident {
 }
 
 /// Weights as a graph.
-struct Model {
+pub(super) struct Model {
     graph: Graph,
     embedding: Weight,
     layers: Vec<Layer>,
@@ -36,8 +36,8 @@ struct Model {
 
 /// Everything a lane holds for one model.
 #[derive(Default)]
-struct Held {
-    weights: Vec<WeightId>,
+pub(super) struct Held {
+    pub(super) weights: Vec<WeightId>,
     weight_bytes: usize,
     buffers: Vec<BufId>,
     buffer_bytes: usize,
@@ -53,7 +53,7 @@ impl Held {
         Ok(buf)
     }
 
-    fn free(self, lane: &mut dyn Lane) {
+    pub(super) fn free(self, lane: &mut dyn Lane) {
         lane.free_weights(&self.weights);
         lane.free_bufs(&self.buffers);
         self.ropes.into_iter().for_each(|rope| lane.free_rope(rope));
@@ -63,7 +63,7 @@ impl Held {
 
 impl Buffers {
     /// Stands for the buffers while tensors are only checked.
-    const NONE: Buffers = {
+    pub(super) const NONE: Buffers = {
         let none = BufId(u32::MAX);
         Buffers {
             residual: none,
@@ -96,7 +96,7 @@ impl Buffers {
 
 impl Model {
     /// One run over the tensors, see [`super::weights`].
-    fn load(
+    pub(super) fn load(
         tensors: &mut Tensors<'_, '_>,
         config: &Config,
         buffers: &Buffers,
@@ -118,7 +118,8 @@ impl Model {
                 }
                 (true, _) => tensors.matrix("output.weight", config.vocab, config.hidden)?,
                 (false, Head::FourBit) => {
-                    tensors.four_bit_matrix("token_embd.weight", config.vocab, config.hidden)?
+                    let head = tensors.four_bit_copy("token_embd.weight", config.vocab, config.hidden)?;
+                    head.unwrap_or(embedding)
                 }
                 (false, _) => embedding,
             },
@@ -131,9 +132,8 @@ impl Model {
 }
 
 impl Resident {
-    /// Checks every shape of `file` against its configuration, uploads every weight, and reserves buffers.
-    /// `progress(bytes_done, bytes_total)` is called after each tensor; when it returns `false` the load ends with
-    /// [`ResidentError::Cancelled`]. On error everything uploaded is freed.
+    /// Loads `file` in one go, see [`Loading`]. `progress(bytes_done, bytes_total)` is called after each part; when it returns
+    /// `false` the load ends with [`ResidentError::Cancelled`]. On error everything uploaded is freed.
     ///
     /// # Errors
     /// A missing, unused or misshapen tensor, a cut file, not enough memory, cancelled.
@@ -143,50 +143,53 @@ impl Resident {
         options: ResidentOptions,
         progress: &mut dyn FnMut(u64, u64) -> bool,
     ) -> Result<Self, ResidentError> {
-        let mut held = Held::default();
-        match Self::load_into(file, lane, options, progress, &mut held) {
-            Ok(resident) => Ok(Resident { held, ..resident }),
-            Err(err) => {
-                held.free(lane);
-                Err(err)
+        let mut loading = Loading::begin(file, options)?;
+        loop {
+            let failure = match loading.part(file, lane) {
+                Ok(false) => return loading.finish(file, lane),
+                Ok(true) => {
+                    let (done_bytes, total_bytes) = loading.progress();
+                    (!progress(done_bytes, total_bytes)).then_some(ResidentError::Cancelled)
+                }
+                Err(error) => Some(error),
+            };
+            if let Some(failure) = failure {
+                loading.cancel(lane);
+                return Err(failure);
             }
         }
     }
 
-    fn load_into(
+    /// Builds the graph from uploaded weights and reserves everything else; `screen_bytes` are those of a coarse copy of the head.
+    /// What is reserved is written down in `held`, which the caller frees after an error and else gives to [`Self::holding`].
+    pub(super) fn build(
         file: &ModelFile,
-        lane: &mut dyn Lane,
         options: ResidentOptions,
-        progress: &mut dyn FnMut(u64, u64) -> bool,
         held: &mut Held,
+        screen_bytes: usize,
+        lane: &mut dyn Lane,
     ) -> Result<Self, ResidentError> {
         let config = file.config().clone();
-        // Before anything is allocated: until its tensors are seen, a file's numbers may be absurd.
-        let mut tensors = Tensors::check(file);
-        Model::load(&mut tensors, &config, &Buffers::NONE, options.head)?;
-        let total_bytes = tensors.finish_check()?;
-
         let buffers = Buffers::alloc(lane, held, &config, options.max_rows)?;
         let logits = held.alloc(lane, options.max_logit_rows, config.vocab)?;
-        let uploaded = &mut held.weights;
-        let upload = Upload { lane: &mut *lane, progress, uploaded, total_bytes };
-        let mut model = Model::load(&mut Tensors::upload(file, upload), &config, &buffers, options.head)?;
-        file.check_map()?;
+        let mut tensors = Tensors::build(file, lane, &held.weights);
+        let mut model = Model::load(&mut tensors, &config, &buffers, options.head)?;
         held.weight_bytes = held.weights.iter().map(|&weight| lane.weight_bytes(weight)).sum();
-        if options.head == Head::Screened && model.head.bytes >= inspect::SCREENED_HEAD_BYTES {
-            let screen_bytes = lane.add_screen(model.head.id)?;
+        if screen_bytes > 0 {
             held.weight_bytes += screen_bytes;
-            if screen_bytes > 0 {
-                model.head.bytes = screen_bytes as u64;
-            }
+            model.head.bytes = screen_bytes as u64;
         }
-
         let table = rope::table(&config.rope, model.rope_divisors.as_deref(), positions(&config, &options));
         let rope = lane.rope_table(&table)?;
         held.ropes.push(rope);
         let kv = lane.kv_open(kv_shape(&config, &options))?;
         held.arenas.push(kv);
         Ok(Resident { config, options, model, buffers, logits, rope, kv, held: Held::default() })
+    }
+
+    /// The same with what it holds.
+    pub(super) fn holding(self, held: Held) -> Self {
+        Self { held, ..self }
     }
 
     /// Bytes of the second form in which a lane may keep the LM head of `file`, estimated without uploading anything.

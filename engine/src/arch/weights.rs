@@ -1,11 +1,12 @@
-//! Finds a graph's tensors in a model file, checks their shapes, and uploads them. The same description of a graph runs twice:
-//! first to check every tensor before anything is uploaded, then to upload. Tensors that the graph would ignore are refused.
+//! Finds a graph's tensors in a model file, checks their shapes, and gives them their weights in a lane. The same description of a
+//! graph runs twice: first to check every tensor and to list what is to be uploaded, before anything is, then to build the graph
+//! from what was. Tensors that the graph would ignore are refused.
 
 use std::collections::HashSet;
 
 use super::ResidentError;
-use crate::lane::{Lane, LaneError, WeightId};
-use crate::model::{LoadError, ModelFile, TensorType, TensorView};
+use crate::lane::{Form, Lane, WeightId};
+use crate::model::{LoadError, ModelFile, TensorView};
 use crate::quant::legacy;
 
 /// One weight in the lane.
@@ -17,40 +18,43 @@ pub(super) struct Weight {
     pub(super) ternary: bool,
 }
 
-/// Where weights go on the second run.
-pub(super) struct Upload<'l> {
-    pub(super) lane: &'l mut dyn Lane,
-    /// Told the bytes done and the bytes in all; `false` cancels.
-    pub(super) progress: &'l mut dyn FnMut(u64, u64) -> bool,
-    /// Everything uploaded so far, so that the caller can free it after an error.
-    pub(super) uploaded: &'l mut Vec<WeightId>,
-    /// Bytes in all, counted by the first run.
-    pub(super) total_bytes: u64,
+/// A tensor to upload.
+#[derive(Debug)]
+pub(super) struct Wanted {
+    pub(super) name: String,
+    pub(super) form: Form,
+}
+
+/// What a run does with the tensors it meets.
+enum Run<'l> {
+    /// Lists them; the ids it gives mean nothing.
+    Check(Vec<Wanted>),
+    /// Takes the uploaded weights, which are in the order of the list.
+    Build { lane: &'l dyn Lane, uploaded: std::slice::Iter<'l, WeightId> },
 }
 
 /// One run over the tensors of a graph.
 pub(super) struct Tensors<'f, 'l> {
     file: &'f ModelFile,
-    upload: Option<Upload<'l>>,
+    run: Run<'l>,
     used: HashSet<String>,
-    done_bytes: u64,
 }
 
 impl<'f, 'l> Tensors<'f, 'l> {
-    /// The first run: checks only; the ids it gives mean nothing.
+    /// The first run.
     pub(super) fn check(file: &'f ModelFile) -> Self {
-        Tensors { file, upload: None, used: HashSet::new(), done_bytes: 0 }
+        Tensors { file, run: Run::Check(Vec::new()), used: HashSet::new() }
     }
 
-    /// The second run.
-    pub(super) fn upload(file: &'f ModelFile, upload: Upload<'l>) -> Self {
-        Tensors { file, upload: Some(upload), used: HashSet::new(), done_bytes: 0 }
+    /// The second run, with a weight for everything that the first has listed.
+    pub(super) fn build(file: &'f ModelFile, lane: &'l dyn Lane, uploaded: &'l [WeightId]) -> Self {
+        Tensors { file, run: Run::Build { lane, uploaded: uploaded.iter() }, used: HashSet::new() }
     }
 
     /// Matrix `[rows, cols]`.
     pub(super) fn matrix(&mut self, name: &str, rows: usize, cols: usize) -> Result<Weight, ResidentError> {
         let tensor = self.tensor(name, rows, cols)?;
-        self.take(&tensor)
+        Ok(self.take(&tensor, Form::Stored))
     }
 
     /// Matrix `[rows, cols]`, rounded to Q4_0 where the file has more than five bits a weight and rows of whole blocks.
@@ -60,15 +64,23 @@ impl<'f, 'l> Tensors<'f, 'l> {
         rows: usize,
         cols: usize,
     ) -> Result<Weight, ResidentError> {
-        let tensor = self.tensor(name, rows, cols)?;
-        let is_narrow = (tensor.data.len() + tensor.scales.len()).saturating_mul(8) <= 5 * rows * cols;
-        if is_narrow || !cols.is_multiple_of(legacy::BLOCK_COLS) || self.upload.is_none() {
-            return self.take(&tensor);
+        match self.four_bit_copy(name, rows, cols)? {
+            Some(weight) => Ok(weight),
+            None => self.matrix(name, rows, cols),
         }
-        let data = four_bit_rows(&tensor)?;
-        // Progress counts bytes of the file.
-        self.done_bytes += (tensor.data.len() + tensor.scales.len() - data.len()) as u64;
-        self.take(&TensorView { ty: TensorType::Q4_0, data: &data, scales: &[], ..tensor })
+    }
+
+    /// The same, but nothing where the file's own form serves.
+    pub(super) fn four_bit_copy(
+        &mut self,
+        name: &str,
+        rows: usize,
+        cols: usize,
+    ) -> Result<Option<Weight>, ResidentError> {
+        let tensor = self.tensor(name, rows, cols)?;
+        let is_narrow = stored_bytes(&tensor).saturating_mul(8) <= 5 * (rows * cols) as u64;
+        let is_whole = cols.is_multiple_of(legacy::BLOCK_COLS);
+        Ok((!is_narrow && is_whole).then(|| self.take(&tensor, Form::FourBit)))
     }
 
     /// Vector of `len` elements.
@@ -94,20 +106,23 @@ impl<'f, 'l> Tensors<'f, 'l> {
         }
     }
 
-    /// Ends the first run: bytes of all tensors used.
+    /// Ends the first run: what is to be uploaded, in order.
     ///
     /// # Errors
     /// The file has a tensor that no part of the graph asked for.
-    pub(super) fn finish_check(self) -> Result<u64, ResidentError> {
-        match self.file.tensors().find(|tensor| !self.used.contains(tensor.name)) {
-            None => Ok(self.done_bytes),
-            Some(tensor) => Err(LoadError::Unsupported {
+    pub(super) fn finish_check(self) -> Result<Vec<Wanted>, ResidentError> {
+        if let Some(tensor) = self.file.tensors().find(|tensor| !self.used.contains(tensor.name)) {
+            return Err(LoadError::Unsupported {
                 path: self.file.path().to_owned(),
                 field: tensor.name.to_owned(),
                 found: format!("a tensor that the {} graph does not use", self.file.config().arch),
                 next_step: "use a file without it: leaving it out would give wrong text".to_owned(),
             }
-            .into()),
+            .into());
+        }
+        match self.run {
+            Run::Check(wanted) => Ok(wanted),
+            Run::Build { .. } => unreachable!("only the first run ends so"),
         }
     }
 
@@ -121,19 +136,18 @@ impl<'f, 'l> Tensors<'f, 'l> {
         Ok(tensor)
     }
 
-    fn take(&mut self, tensor: &TensorView<'_>) -> Result<Weight, ResidentError> {
-        self.done_bytes += (tensor.data.len() + tensor.scales.len()) as u64;
+    fn take(&mut self, tensor: &TensorView<'_>, form: Form) -> Weight {
         let ternary = tensor.ty.is_ternary();
-        let Some(upload) = &mut self.upload else {
-            return Ok(Weight { id: WeightId(u32::MAX), bytes: 0, ternary });
-        };
-        self.file.verify_codes(tensor)?;
-        let id = upload.lane.upload(tensor)?;
-        upload.uploaded.push(id);
-        if !(upload.progress)(self.done_bytes, upload.total_bytes) {
-            return Err(ResidentError::Cancelled);
+        match &mut self.run {
+            Run::Check(wanted) => {
+                wanted.push(Wanted { name: tensor.name.to_owned(), form });
+                Weight { id: WeightId(u32::MAX), bytes: 0, ternary }
+            }
+            Run::Build { lane, uploaded } => {
+                let id = *uploaded.next().expect("both runs meet the same tensors");
+                Weight { id, bytes: lane.weight_bytes(id) as u64, ternary }
+            }
         }
-        Ok(Weight { id, bytes: upload.lane.weight_bytes(id) as u64, ternary })
     }
 
     fn invalid(&self, name: &str, expected: String, found: String) -> ResidentError {
@@ -142,16 +156,7 @@ impl<'f, 'l> Tensors<'f, 'l> {
     }
 }
 
-/// The rows of a tensor as Q4_0.
-fn four_bit_rows(tensor: &TensorView<'_>) -> Result<Vec<u8>, LaneError> {
-    let bytes = TensorType::Q4_0.data_bytes(tensor.rows, tensor.cols).unwrap_or(usize::MAX);
-    let mut data = Vec::new();
-    data.try_reserve_exact(bytes)
-        .map_err(|_| LaneError::OutOfMemory { what: format!("{} at 4 bits", tensor.name), bytes })?;
-    let mut row = vec![0.0; tensor.cols];
-    for index in 0..tensor.rows {
-        tensor.dequantize_row(index, &mut row);
-        legacy::pack_q4_0(&row, &mut data);
-    }
-    Ok(data)
+/// Bytes of a tensor in its file.
+pub(super) fn stored_bytes(tensor: &TensorView<'_>) -> u64 {
+    tensor.data.len() as u64 + tensor.scales.len() as u64
 }

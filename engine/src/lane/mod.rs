@@ -157,6 +157,15 @@ pub struct Project<'a> {
     pub rows: usize,
 }
 
+/// How an uploaded matrix is kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Form {
+    /// With the values of the file.
+    Stored,
+    /// Rounded to Q4_0. For rows of whole blocks of 32 columns.
+    FourBit,
+}
+
 /// Which logits of a row the caller will look at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Wanted {
@@ -309,6 +318,12 @@ pub enum LaneError {
         /// Reality.
         found: String,
     },
+    /// The packed bytes of a tensor hold a code that its format does not use.
+    #[error("{tensor}: it holds a code that its format does not use")]
+    UnusedCode {
+        /// Tensor.
+        tensor: String,
+    },
     /// The device stopped answering.
     #[error("{lane} stopped answering during {op}")]
     Lost {
@@ -324,22 +339,68 @@ pub trait Lane: Send {
     /// Name, threads, notices.
     fn info(&self) -> &LaneInfo;
 
-    /// Copies (and repacks) a weight. Vectors and matrices alike; the view may be dropped afterwards.
+    /// Begins to copy (and repack) a weight, vector or matrix: reserves its memory. The rows follow with [`Lane::upload_rows`];
+    /// no operation may use the weight before the last of them. It can be freed at any time.
     ///
     /// # Errors
     /// Out of memory, or a type this lane cannot hold.
-    fn upload(&mut self, tensor: &TensorView<'_>) -> Result<WeightId, LaneError>;
+    fn begin_upload(&mut self, tensor: &TensorView<'_>, form: Form) -> Result<WeightId, LaneError>;
+    /// Copies about `rows` more rows of the tensor that the weight was begun with, so that other work fits in between. Returns how
+    /// many are left, which may rise when a lane finds in the middle that it must keep the weight in another way.
+    ///
+    /// # Errors
+    /// [`LaneError::UnusedCode`], out of memory, or values this lane cannot hold. The weight is still to be freed.
+    fn upload_rows(
+        &mut self,
+        weight: WeightId,
+        tensor: &TensorView<'_>,
+        rows: usize,
+    ) -> Result<usize, LaneError>;
+    /// Copies a whole weight as it is; the view may be dropped afterwards.
+    ///
+    /// # Errors
+    /// As [`Lane::begin_upload`] and [`Lane::upload_rows`]; nothing stays behind.
+    fn upload(&mut self, tensor: &TensorView<'_>) -> Result<WeightId, LaneError> {
+        let weight = self.begin_upload(tensor, Form::Stored)?;
+        loop {
+            match self.upload_rows(weight, tensor, tensor.rows) {
+                Ok(0) => return Ok(weight),
+                Ok(_) => {}
+                Err(error) => {
+                    self.free_weights(&[weight]);
+                    return Err(error);
+                }
+            }
+        }
+    }
     /// Bytes this weight costs per pass over it (what decode reads).
     fn weight_bytes(&self, weight: WeightId) -> usize;
-    /// Makes a coarse copy of a matrix that [`Lane::logits`] will be called with, so that [`Wanted::Largest`] reads fewer bytes.
+    /// Begins a coarse copy of a matrix that [`Lane::logits`] will be called with, so that [`Wanted::Largest`] reads fewer bytes.
     /// Returns the bytes of the copy, which counts as a part of the weight and is freed with it; 0 where a lane has nothing to
-    /// win, as here.
+    /// win, as here. The rows follow with [`Lane::screen_rows`], before the next call of [`Lane::logits`] with this weight.
+    ///
+    /// # Errors
+    /// Out of memory.
+    fn begin_screen(&mut self, weight: WeightId) -> Result<usize, LaneError> {
+        let _ = weight;
+        Ok(0)
+    }
+    /// Copies about `rows` more rows into a coarse copy. Returns how many are left.
+    ///
+    /// # Errors
+    /// Out of memory.
+    fn screen_rows(&mut self, weight: WeightId, rows: usize) -> Result<usize, LaneError> {
+        let _ = (weight, rows);
+        Ok(0)
+    }
+    /// Makes a whole coarse copy, see [`Lane::begin_screen`].
     ///
     /// # Errors
     /// Out of memory.
     fn add_screen(&mut self, weight: WeightId) -> Result<usize, LaneError> {
-        let _ = weight;
-        Ok(0)
+        let bytes = self.begin_screen(weight)?;
+        while bytes > 0 && self.screen_rows(weight, usize::MAX)? > 0 {}
+        Ok(bytes)
     }
     /// Frees weights; their ids are invalid afterwards.
     fn free_weights(&mut self, weights: &[WeightId]);

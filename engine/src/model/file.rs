@@ -147,6 +147,25 @@ impl ModelFile {
         &self.contents.tokenizer
     }
 
+    /// Tells the system that `bytes` of the file, from a row of a tensor on, will be read soon.
+    pub fn read_ahead(&self, tensor: &TensorView<'_>, row: usize, bytes: u64) {
+        if let (Bytes::Mapped(map), Some(entry)) = (&self.bytes, self.entry(tensor.name)) {
+            let row_bytes = entry.data.len() / entry.rows.max(1);
+            map.read_ahead(entry.data.start + row * row_bytes, usize::try_from(bytes).unwrap_or(usize::MAX));
+        }
+    }
+
+    /// Gives back the memory that the bytes of a tensor take in this process. They can still be read.
+    pub fn release(&self, tensor: &TensorView<'_>) {
+        if let (Bytes::Mapped(map), Some(entry)) = (&self.bytes, self.entry(tensor.name)) {
+            map.release(entry.data.start, entry.data.len());
+        }
+    }
+
+    fn entry(&self, name: &str) -> Option<&TensorEntry> {
+        self.by_name.get(name).map(|&i| &self.contents.tensors[i])
+    }
+
     /// `Err` when the file was cut short, changed or became unreadable while mapped (its missing pages read as zeros since then).
     /// Call after reading tensor data; it costs one `fstat`.
     ///

@@ -14,7 +14,7 @@ use std::path::Path;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
-use memmap2::Mmap;
+use memmap2::{Advice, Mmap, UncheckedAdvice};
 
 /// Maps that can be open at a time.
 const SLOTS: usize = 256;
@@ -88,6 +88,21 @@ impl Map {
     /// The mapped bytes.
     pub(super) fn bytes(&self) -> &[u8] {
         &self.bytes
+    }
+
+    /// Asks the system to read a range of the file that will be needed soon. A wish: without it, reading waits where it must.
+    pub(super) fn read_ahead(&self, offset: usize, len: usize) {
+        let len = len.min(self.bytes.len().saturating_sub(offset));
+        let _ = self.bytes.advise_range(Advice::WillNeed, offset, len);
+    }
+
+    /// Gives back the memory of a range that was read; reading it again finds the same bytes in the file.
+    pub(super) fn release(&self, offset: usize, len: usize) {
+        let len = len.min(self.bytes.len().saturating_sub(offset));
+        // SAFETY: pages of a private map of a file that nobody has written are filled from the file again when they are touched, so no
+        // reader sees other bytes than before, up to changes of the file, on which nobody's memory safety depends. A refusal
+        // changes nothing.
+        let _ = unsafe { self.bytes.unchecked_advise_range(UncheckedAdvice::DontNeed, offset, len) };
     }
 
     /// Whether the bytes are still those of the file that was opened: no fault was handled, and length and time of change

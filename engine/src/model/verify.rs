@@ -1,10 +1,12 @@
 //! Complete checks of tensor data, too slow for `open`: codes that mean nothing, and scales or weights that are not finite. They
 //! read every byte once.
 
+use std::ops::Range;
+
 use super::error::{LoadError, Source};
 use super::file::ModelFile;
 use super::tensor::{TensorType, TensorView};
-use crate::quant::{halo, i2_s, tq1_halo, tq2_0};
+use crate::quant::{halo, has_code_three, i2_s, tq1_halo, tq2_0};
 
 impl ModelFile {
     /// Checks the data of every tensor, and that the file did not change meanwhile.
@@ -51,11 +53,33 @@ impl ModelFile {
     }
 }
 
+impl TensorView<'_> {
+    /// Whether these rows hold a code that the format does not use. Reads each of their bytes once.
+    pub fn has_unused_codes(&self, rows: Range<usize>) -> bool {
+        let row_bytes = row_bytes(self);
+        let packed = &self.data[rows.start * row_bytes..rows.end * row_bytes];
+        match self.ty {
+            TensorType::I2S | TensorType::Tq2_0 => {
+                let (block_cols, block_bytes) = self.ty.block();
+                packed.chunks_exact(block_bytes).any(|block| has_code_three(&block[..block_cols / 4]))
+            }
+            TensorType::Halo => {
+                packed.chunks_exact(row_bytes).any(|row| halo::first_unused_code(row, self.cols).is_some())
+            }
+            TensorType::Tq1Halo => tq1_halo::first_invalid_byte(packed).is_some(),
+            _ => false,
+        }
+    }
+}
+
+fn row_bytes(t: &TensorView<'_>) -> usize {
+    t.ty.row_bytes(t.cols).expect("the row length was checked when the file was opened")
+}
+
 /// Index of the first weight whose code the format does not use.
 fn first_meaningless_code(t: &TensorView<'_>) -> Option<usize> {
     let by_row = |find: fn(&[u8], usize) -> Option<usize>| {
-        let row_bytes = t.ty.row_bytes(t.cols).expect("the row length was checked when the file was opened");
-        let mut rows = t.data.chunks_exact(row_bytes).enumerate();
+        let mut rows = t.data.chunks_exact(row_bytes(t)).enumerate();
         rows.find_map(|(row, packed)| Some(row * t.cols + find(packed, t.cols)?))
     };
     match t.ty {

@@ -38,7 +38,7 @@ const fn code_trit(code: u8) -> i8 {
 }
 
 /// Whether any 2-bit code is 3, that is, has both bits set. Every .h1b and GGUF format with such codes leaves 3 unused.
-fn has_code_three(codes: &[u8]) -> bool {
+pub(crate) fn has_code_three(codes: &[u8]) -> bool {
     // No early exit inside a chunk, so that it compiles to vector instructions.
     codes.chunks(4096).any(|chunk| chunk.iter().fold(0, |both, byte| both | (byte & (byte >> 1))) & 0x55 != 0)
 }

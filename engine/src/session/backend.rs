@@ -80,13 +80,23 @@ pub struct ResidentFacts {
 /// Opens files, on a thread of its own.
 pub type Opener<F> = Arc<dyn Fn(&LoadOptions) -> Result<Opened<F>, LoadFailure> + Send + Sync>;
 
-/// Reports upload progress as `(done_bytes, total_bytes)`; `false` stops the upload.
-pub type Progress<'a> = &'a mut dyn FnMut(u64, u64) -> bool;
+/// How far a load is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LoadProgress {
+    /// Bytes uploaded.
+    pub done_bytes: u64,
+    /// Bytes in all.
+    pub total_bytes: u64,
+    /// Whether nothing is left to upload.
+    pub is_whole: bool,
+}
 
 /// Owns the lane and all arithmetic. Lives on the engine thread, where it is also made.
 pub trait Backend {
     /// A file between opening and loading.
     type File: Send + 'static;
+    /// A file on its way into the lane.
+    type Loading;
     /// A resident model.
     type Model;
 
@@ -96,16 +106,30 @@ pub trait Backend {
     /// The function that opens files.
     fn opener(&self) -> Opener<Self::File>;
 
-    /// Makes a file resident.
+    /// Begins to make a file resident. What it gives ends with [`Backend::finish_load`] or [`Backend::cancel_load`].
     ///
     /// # Errors
-    /// The upload failed or was stopped; nothing stays behind.
-    fn load(
+    /// The file does not fit its graph; nothing stays behind.
+    fn begin_load(
         &mut self,
         file: Self::File,
         options: ResidentOptions,
-        progress: Progress<'_>,
-    ) -> Result<(Self::Model, ResidentFacts), LoadFailure>;
+    ) -> Result<Self::Loading, LoadFailure>;
+
+    /// Uploads a part that takes about a millisecond, so that running generations need not wait.
+    ///
+    /// # Errors
+    /// The load can only be cancelled.
+    fn load_part(&mut self, loading: &mut Self::Loading) -> Result<LoadProgress, LoadFailure>;
+
+    /// Makes a whole upload a model.
+    ///
+    /// # Errors
+    /// Not enough memory; nothing stays behind.
+    fn finish_load(&mut self, loading: Self::Loading) -> Result<(Self::Model, ResidentFacts), LoadFailure>;
+
+    /// Frees what a load has uploaded.
+    fn cancel_load(&mut self, loading: Self::Loading);
 
     /// Frees a model.
     fn unload(&mut self, model: Self::Model);

@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use super::backend::{Backend, Opened, Opener, Progress, ResidentFacts, ScratchBytes, Vocabulary};
+use super::backend::{Backend, LoadProgress, Opened, Opener, ResidentFacts, ScratchBytes, Vocabulary};
 use super::{LoadFailure, LoadOptions};
-use crate::arch::{Batch, Head, Resident, ResidentOptions};
+use crate::arch::{Batch, Head, Loading, Resident, ResidentError, ResidentOptions};
 use crate::lane::{self, KvShape, Lane, LaneChoice, LaneError, LaneInfo};
 use crate::model::{self, Config, ModelFile, TensorView};
 use crate::telemetry::Telemetry;
@@ -136,8 +136,13 @@ impl Vocabulary for ModelVocabulary {
     }
 }
 
+fn failure(file: &ModelFile, error: ResidentError) -> LoadFailure {
+    LoadFailure(format!("{}: {error}", file.path().display()))
+}
+
 impl Backend for LaneBackend {
     type File = ModelFile;
+    type Loading = (ModelFile, Loading);
     type Model = Resident;
 
     fn info(&self) -> LaneInfo {
@@ -149,19 +154,35 @@ impl Backend for LaneBackend {
         Arc::new(move |options: &LoadOptions| open(options, head))
     }
 
-    fn load(
+    fn begin_load(
         &mut self,
         file: ModelFile,
         options: ResidentOptions,
-        progress: Progress<'_>,
+    ) -> Result<(ModelFile, Loading), LoadFailure> {
+        let loading = Loading::begin(&file, options).map_err(|e| failure(&file, e))?;
+        Ok((file, loading))
+    }
+
+    fn load_part(&mut self, (file, loading): &mut (ModelFile, Loading)) -> Result<LoadProgress, LoadFailure> {
+        let more = loading.part(file, self.lane.as_mut()).map_err(|e| failure(file, e))?;
+        let (done_bytes, total_bytes) = loading.progress();
+        Ok(LoadProgress { done_bytes, total_bytes, is_whole: !more })
+    }
+
+    fn finish_load(
+        &mut self,
+        (file, loading): (ModelFile, Loading),
     ) -> Result<(Resident, ResidentFacts), LoadFailure> {
-        let resident = Resident::load(&file, self.lane.as_mut(), options, progress)
-            .map_err(|e| LoadFailure(format!("{}: {e}", file.path().display())))?;
+        let resident = loading.finish(&file, self.lane.as_mut()).map_err(|e| failure(&file, e))?;
         let facts = ResidentFacts {
             weight_bytes: resident.weight_bytes() as u64,
             bytes_per_token: resident.bytes_per_token() as u64,
         };
         Ok((resident, facts))
+    }
+
+    fn cancel_load(&mut self, (_, loading): (ModelFile, Loading)) {
+        loading.cancel(self.lane.as_mut());
     }
 
     fn unload(&mut self, model: Resident) {

@@ -4,8 +4,9 @@
 //! A script may also panic, fail, or wait at a step. Nothing in the product uses this module.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
-use super::backend::{Backend, Opened, Opener, Progress, ResidentFacts, ScratchBytes, Vocabulary};
+use super::backend::{Backend, LoadProgress, Opened, Opener, ResidentFacts, ScratchBytes, Vocabulary};
 use super::{LoadFailure, LoadOptions};
 use crate::arch::{Batch, ResidentOptions};
 use crate::lane::{KvShape, LaneError, LaneInfo, PAGE_POSITIONS};
@@ -27,6 +28,9 @@ pub type Reply = Arc<dyn Fn(&[u32]) -> Vec<f32> + Send + Sync>;
 /// What happens before a step of a model: given the number of the step and its batch as histories.
 pub type BeforeStep = Arc<dyn Fn(usize, &[Vec<u32>]) -> Result<(), LaneError> + Send + Sync>;
 
+/// What happens before a part of a load, given its number: an error is the load's failure; it may panic or wait.
+pub type BeforePart = Arc<dyn Fn(usize) -> Result<(), String> + Send + Sync>;
+
 /// How scripted models behave. All models of one engine share it; `BeforeStep` may panic, sleep or return an error.
 #[derive(Clone)]
 pub struct Script {
@@ -38,6 +42,12 @@ pub struct Script {
     pub context_length: usize,
     /// Bytes the "weights" take.
     pub weight_bytes: u64,
+    /// Parts in which a model is loaded; a test may change it while a load is in flight.
+    pub load_parts: Arc<AtomicUsize>,
+    /// Called before each of them.
+    pub before_part: BeforePart,
+    /// Loads and models that were begun and not freed.
+    pub held: Arc<AtomicUsize>,
 }
 
 impl Script {
@@ -57,6 +67,9 @@ impl Script {
             before_step: Arc::new(|_, _| Ok(())),
             context_length: 4096,
             weight_bytes: 1 << 20,
+            load_parts: Arc::new(AtomicUsize::new(16)),
+            before_part: Arc::new(|_| Ok(())),
+            held: Arc::default(),
         }
     }
 
@@ -86,6 +99,12 @@ pub fn only(id: u32) -> Vec<f32> {
 pub struct ScriptedBackend {
     script: Script,
     logits: Vec<f32>,
+}
+
+/// A scripted load.
+pub struct ScriptedLoading {
+    options: ResidentOptions,
+    parts: usize,
 }
 
 /// A scripted model: the tokens its pages hold.
@@ -141,6 +160,7 @@ impl Vocabulary for Bytes {
 
 impl Backend for ScriptedBackend {
     type File = ();
+    type Loading = ScriptedLoading;
     type Model = ScriptedModel;
 
     fn info(&self) -> LaneInfo {
@@ -173,24 +193,38 @@ impl Backend for ScriptedBackend {
         })
     }
 
-    fn load(
+    fn begin_load(&mut self, (): (), options: ResidentOptions) -> Result<ScriptedLoading, LoadFailure> {
+        self.script.held.fetch_add(1, Ordering::SeqCst);
+        Ok(ScriptedLoading { options, parts: 0 })
+    }
+
+    fn load_part(&mut self, loading: &mut ScriptedLoading) -> Result<LoadProgress, LoadFailure> {
+        (self.script.before_part)(loading.parts).map_err(LoadFailure)?;
+        loading.parts += 1;
+        let (done, all) = (loading.parts, self.script.load_parts.load(Ordering::SeqCst));
+        let total_bytes = self.script.weight_bytes;
+        let done_bytes = total_bytes / all as u64 * done.min(all) as u64;
+        Ok(LoadProgress { done_bytes, total_bytes, is_whole: done >= all })
+    }
+
+    fn finish_load(
         &mut self,
-        (): (),
-        options: ResidentOptions,
-        progress: Progress<'_>,
+        loading: ScriptedLoading,
     ) -> Result<(ScriptedModel, ResidentFacts), LoadFailure> {
-        let weight_bytes = self.script.weight_bytes;
-        for tenth in 0..=10 {
-            if !progress(weight_bytes * tenth / 10, weight_bytes) {
-                return Err(LoadFailure("loading was cancelled".into()));
-            }
-        }
+        let options = loading.options;
         let stored = vec![[u32::MAX; PAGE_POSITIONS]; options.kv_pages];
+        let weight_bytes = self.script.weight_bytes;
         let facts = ResidentFacts { weight_bytes, bytes_per_token: weight_bytes };
         Ok((ScriptedModel { stored, options, steps: 0 }, facts))
     }
 
-    fn unload(&mut self, _model: ScriptedModel) {}
+    fn cancel_load(&mut self, _loading: ScriptedLoading) {
+        self.script.held.fetch_sub(1, Ordering::SeqCst);
+    }
+
+    fn unload(&mut self, _model: ScriptedModel) {
+        self.script.held.fetch_sub(1, Ordering::SeqCst);
+    }
 
     /// # Panics
     /// On a batch that breaks the promises of [`Batch`], or when the script says so.

@@ -8,6 +8,7 @@ mod attention;
 mod elements;
 mod head;
 mod matrices;
+mod parts;
 mod tensors;
 
 use onebit_engine::lane::cpu::{CpuLane, Isa};

@@ -3,6 +3,7 @@
 
 mod failures;
 mod fixture;
+mod loading;
 mod models;
 mod order;
 mod scoring;

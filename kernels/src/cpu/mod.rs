@@ -106,6 +106,14 @@ impl Isa {
         false
     }
 
+    /// Whether one instruction multiplies and adds four bytes a lane.
+    pub fn has_byte_dots(self) -> bool {
+        #[cfg(target_arch = "x86_64")]
+        return matches!(self.0, Kind::Amx | Kind::Avx512 | Kind::AvxVnni);
+        #[cfg(not(target_arch = "x86_64"))]
+        false
+    }
+
     /// AVX-512 F, BW, VL and VNNI.
     pub fn avx512() -> Option<Self> {
         #[cfg(target_arch = "x86_64")]

@@ -141,6 +141,8 @@ pub struct Run {
     pub depth: usize,
     /// Threads of its lane.
     pub threads: usize,
+    /// KV storage: `f16` or `int8`.
+    pub kv: &'static str,
     /// What the memory delivers to so many threads, once it was measured.
     pub ceiling: f64,
     /// Bytes that must be read for one token at least: weights (once a forward call) and the KV of earlier positions.
@@ -163,6 +165,10 @@ impl Run {
             test: format!("{}{tokens}", if is_prompt { "pp" } else { "tg" }),
             depth,
             threads: bed.info().threads,
+            kv: match bed.resident.kv_shape().dtype {
+                KvDtype::F16 => "f16",
+                KvDtype::Int8 => "int8",
+            },
             ceiling: 0.0,
             bytes_per_token: weights + kv,
             is_prompt,
@@ -210,6 +216,7 @@ impl Run {
             "test": self.test,
             "depth": self.depth,
             "threads": self.threads,
+            "kv": self.kv,
             "tok_per_sec": self.tok_per_sec,
             "median_tok_per_sec": self.median(),
             "bytes_per_token": self.bytes_per_token.round(),

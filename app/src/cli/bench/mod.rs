@@ -2,7 +2,7 @@
 //!
 //! It drives the forward pass directly (`arch::Resident` over a lane), without scheduler, sampler and tokenizer, with made-up ids:
 //! what is measured is the model on the lane. `-m synthetic:GEOMETRY:PACKING` makes a model of a real shape up first. With several
-//! thread counts a lane is opened for each, and repetitions take turns among all tests, so that a slow minute hits all alike.
+//! thread counts or KV storages a lane is opened for each, and repetitions take turns among all tests, so that a slow minute hits all alike.
 
 mod measure;
 mod record;
@@ -12,7 +12,8 @@ use std::process::ExitCode;
 
 use anyhow::{Result, bail};
 use clap::Args;
-use onebit_engine::lane;
+use onebit_engine::lane::cpu::{CpuLane, Isa};
+use onebit_engine::lane::{self, Lane};
 use onebit_engine::model::{self, ModelFile};
 use serde_json::{Value, json};
 
@@ -25,7 +26,7 @@ use measure::{Bed, BedOptions, Run};
 #[derive(Debug, Args)]
 pub struct Bench {
     /// Model: path, id, `starter`, or synthetic:GEOMETRY:PACKING[+HEAD], which is made up once in the cache folder: geometries
-    /// bitnet-2b, tiny; packings tq1_0, tq2_0, i2_s, halo, tq1_halo, sherry; for the first three of these, heads f16, q8_0, q6_k, q4_0
+    /// bitnet-2b, bitnet-2b-8k (room for 8192 tokens), tiny; packings tq1_0, tq2_0, i2_s, halo, tq1_halo, sherry; for the first three of these, heads f16, q8_0, q6_k, q4_0
     #[arg(short, long, default_value = models::STARTER)]
     model: String,
     /// Tokens of the prompt test; 0 = none
@@ -46,9 +47,13 @@ pub struct Bench {
     /// Worker threads, e.g. 1,2 for both; 0 = one per physical core
     #[arg(long, value_name = "N", value_delimiter = ',', default_value = "0")]
     threads: Vec<usize>,
-    /// Storage of the KV cache
-    #[arg(long, value_enum, default_value = "f16")]
-    kv: KvFlag,
+    /// Instruction set of the CPU lane: avx512-amx, avx512-vnni, avx-vnni, avx2 or portable, of those that this machine has
+    /// [default: the fastest]
+    #[arg(long, value_name = "NAME", conflicts_with = "lane")]
+    isa: Option<String>,
+    /// Storage of the KV cache, e.g. f16,int8 for both
+    #[arg(long, value_enum, value_delimiter = ',', default_value = "f16")]
+    kv: Vec<KvFlag>,
     /// The LM head
     #[arg(long, value_enum, default_value = "screened")]
     head: HeadFlag,
@@ -83,7 +88,7 @@ impl Bench {
             "model": found.id,
             "lane": info,
             "threads": last.0,
-            "kv": format!("{:?}", self.kv).to_lowercase(),
+            "kv": self.kv.iter().map(|kv| kv.name()).collect::<Vec<_>>().join(","),
             "head": heads.last(),
             "runs": runs.iter().map(Run::json).collect::<Vec<_>>(),
             "read_gb_per_sec_ceiling": last.1,
@@ -124,29 +129,40 @@ impl Bench {
         self.depths.iter().copied().max().unwrap_or(0)
     }
 
-    /// Loads one bed for each thread count into `beds`, which the caller unloads, and runs every test on each.
+    /// A lane for one bed.
+    fn lane(&self, threads: usize) -> Result<Box<dyn Lane>> {
+        let Some(name) = &self.isa else { return Ok(lane::open(self.lane.choice()?, threads)?) };
+        let Some(isa) = Isa::available().find(|isa| isa.name() == name) else {
+            let names: Vec<&str> = Isa::available().map(Isa::name).collect();
+            bail!("--isa {name}: this machine has {}", names.join(", "));
+        };
+        Ok(Box::new(CpuLane::open_with(threads, isa)?))
+    }
+
+    /// Loads one bed for each thread count and KV storage into `beds`, which the caller unloads, and runs every test on each.
     fn measure(
         &self,
         file: &ModelFile,
         positions: usize,
         beds: &mut Vec<Bed>,
     ) -> Result<(&'static str, Vec<Run>)> {
-        let choice = self.lane.choice()?;
-        let copies = self.threads.len() as u64;
+        let copies = (self.threads.len() * self.kv.len()) as u64;
         if self.memory_limit > 0 && file.file_bytes().saturating_mul(copies) > self.memory_limit {
             bail!(
-                "the model has {} bytes and is loaded for {copies} thread counts, but --memory-limit allows {}",
+                "the model has {} bytes and is loaded {copies} times, for each thread count and KV storage, but --memory-limit allows {}",
                 file.file_bytes(),
                 self.memory_limit
             );
         }
-        let options = BedOptions { kv_dtype: self.kv.dtype(), head: self.head.head(), positions };
         for &threads in &self.threads {
-            let lane = lane::open(choice, threads)?;
-            if let Some(notice) = &lane.info().notice {
-                output::note(&format!("note: {notice}"));
+            for kv in &self.kv {
+                let lane = self.lane(threads)?;
+                if let Some(notice) = lane.info().notice.as_ref().filter(|_| beds.is_empty()) {
+                    output::note(&format!("note: {notice}"));
+                }
+                let options = BedOptions { kv_dtype: kv.dtype(), head: self.head.head(), positions };
+                beds.push(Bed::load(file, lane, options)?);
             }
-            beds.push(Bed::load(file, lane, options)?);
         }
         let mut runs = Vec::new();
         for (at, bed) in beds.iter_mut().enumerate() {
@@ -173,8 +189,14 @@ impl Bench {
         for repetition in 0..=self.repetitions {
             if repetition == 0 || repetition == self.repetitions {
                 output::progress("measuring what the memory can deliver");
-                for (bed, ceiling) in beds.iter().zip(&mut ceilings) {
-                    *ceiling = ceiling.max(measure::read_gb_per_sec_ceiling(bed.info().threads)?);
+                for at in 0..beds.len() {
+                    let threads = beds[at].info().threads;
+                    // Beds with as many threads share one.
+                    let first = beds.iter().position(|bed| bed.info().threads == threads).unwrap_or(at);
+                    ceilings[at] = match first < at {
+                        true => ceilings[first],
+                        false => ceilings[at].max(measure::read_gb_per_sec_ceiling(threads)?),
+                    };
                 }
             }
             if repetition == self.repetitions {
@@ -201,13 +223,14 @@ impl Bench {
 
 fn table(output: &mut Output, result: &Value, runs: &[Run]) -> Result<()> {
     let text = |name: &str| result[name].as_str().unwrap_or_default().to_owned();
-    output.line(&format!("{} on {}, {} KV", text("model"), text("lane"), text("kv")))?;
-    output.line("threads  test      depth     tok/s   MB/token      GB/s   of ceiling")?;
+    output.line(&format!("{} on {}", text("model"), text("lane")))?;
+    output.line("threads  KV    test      depth     tok/s   MB/token      GB/s   of ceiling")?;
     for run in runs {
         let gb_per_sec = run.gb_per_sec();
         output.line(&format!(
-            "{:7}  {:8} {:6} {:9.2} {:10.2} {:9.2} {:>12}",
+            "{:7}  {:4}  {:8} {:6} {:9.2} {:10.2} {:9.2} {:>12}",
             run.threads,
+            run.kv,
             run.test,
             run.depth,
             run.median(),

@@ -27,8 +27,11 @@ pub fn find_or_make(folders: &Folders, shape: &str) -> Result<FoundModel> {
     };
     let mut model = match geometry {
         "bitnet-2b" => Synthetic::bitnet_2b_4t(linear),
+        "bitnet-2b-8k" => Synthetic { context_length: 8192, ..Synthetic::bitnet_2b_4t(linear) },
         "tiny" => Synthetic::tiny(Family::BitNetB158, linear),
-        _ => bail!("no synthetic geometry is called {geometry:?}; there are bitnet-2b and tiny"),
+        _ => {
+            bail!("no synthetic geometry is called {geometry:?}; there are bitnet-2b, bitnet-2b-8k and tiny")
+        }
     };
     let is_h1b = matches!(linear, TensorType::Halo | TensorType::Tq1Halo | TensorType::Sherry);
     if let Some(head) = head {

@@ -110,6 +110,11 @@ pub fn show(
     });
 }
 
+/// Leaves as much room at the right as rows have at the left.
+fn centre(ui: &mut Ui) {
+    ui.set_max_width(ui.available_width() - 7.0);
+}
+
 fn search_field(
     ui: &mut Ui,
     controller: &Controller,

@@ -87,7 +87,8 @@ impl View {
                     let files = question::files_height(message);
                     let text = self.text_size(ui, message, shown.width).y;
                     let gap = if files > 0.0 && text > 0.0 { 8.0 } else { 0.0 };
-                    let row = if shown.place.of > 1 { 4.0 + TOOLS } else { 0.0 };
+                    // The arrows are the space below the question as well.
+                    let row = if shown.place.of > 1 { TOOLS - 4.0 } else { 0.0 };
                     files + gap + text + 2.0 * BUBBLE_PAD.y + row
                 }
             },

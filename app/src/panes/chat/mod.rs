@@ -23,7 +23,7 @@ use eframe::egui::{
 
 use crate::chat::{ChatCommand, Controller, ListCommand};
 use crate::shell::region::region;
-use crate::shell::{self, Command, Metrics, Region, Regions, action};
+use crate::shell::{self, Command, Metrics, Region, Regions, action, words};
 use crate::store::ChatId;
 use crate::theme::{self, Text, icons};
 use crate::ui::{self, IconButton, MenuItem, Problem};
@@ -104,8 +104,9 @@ impl ChatPane {
         let over = Popup::is_any_open(ctx);
         let pressed = |modifiers, key| ctx.input_mut(|input| input.consume_key(modifiers, key));
         let idle = !over && !self.covered && ctx.memory(|memory| memory.focused().is_none());
-        if idle && ctx.input(|input| input.events.iter().any(|event| matches!(event, Event::Text(_)))) {
-            // Who types without having chosen a field means the message.
+        let is_text = |event: &Event| matches!(event, Event::Text(_) | Event::Paste(_));
+        if idle && ctx.input(|input| input.events.iter().any(is_text)) {
+            // Who types or pastes without having chosen a field means the message.
             ctx.memory_mut(|memory| memory.request_focus(message_id()));
         }
         let writing = controller.conversation().is_some_and(|conversation| conversation.answer.is_some());
@@ -302,9 +303,9 @@ fn refusal_card(
         composer.max - vec2(12.0, 0.0),
     );
     let title = format!("{} cannot be loaded", refusal.choice.label());
+    let detail = words::sentence(&refusal.problem);
     let inner = ui.scope_builder(UiBuilder::new().max_rect(rect), |ui| {
-        let problem =
-            Problem { title: &title, detail: &refusal.problem, action: Some("Open file…"), closes: true };
+        let problem = Problem { title: &title, detail: &detail, action: Some("Open file…"), closes: true };
         (ui::problem_card(ui, &problem), ui.min_rect().height())
     });
     let (output, real) = inner.inner;

@@ -53,7 +53,7 @@ fn problem(
     at: Pos2,
     commands: &mut Vec<Command>,
 ) -> f32 {
-    let detail = sentence(message.error.as_deref().unwrap_or("The answer ended with an error."));
+    let detail = words::sentence(message.error.as_deref().unwrap_or("The answer ended with an error."));
     let title = if message.content.is_empty() { "No answer" } else { "The answer broke off" };
     let rect = Rect::from_min_size(at, vec2(shown.width, MAX_PROBLEM));
     let builder = UiBuilder::new().max_rect(rect).scope_id(Id::unique(("problem", message.id.0)));
@@ -74,12 +74,6 @@ fn problem(
         ui.ctx().request_repaint();
     }
     height.max(LEAST_PROBLEM)
-}
-
-/// An engine's message begins with a small letter; on a card it is a sentence.
-fn sentence(text: &str) -> String {
-    let mut letters = text.chars();
-    letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
 }
 
 /// Draws what a running answer does; gives the right edge of it.

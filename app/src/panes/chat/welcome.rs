@@ -34,7 +34,7 @@ pub fn show(ui: &mut Ui, rect: Rect, controller: &Controller, width: f32, comman
 
 fn page(ui: &mut Ui, controller: &Controller, height: f32, commands: &mut Vec<Command>) {
     let tokens = theme::tokens(ui.ctx());
-    ui.add_space(((height - 460.0) / 2.0).clamp(24.0, 80.0));
+    ui.add_space(((height - 450.0) / 2.0).clamp(24.0, 80.0));
     let (mark, _) = ui.allocate_exact_size(Vec2::splat(44.0), Sense::hover());
     ui::mark(ui.painter(), mark.min - vec2(4.0, 0.0), 44.0, &tokens);
     ui.add_space(24.0);
@@ -44,6 +44,8 @@ fn page(ui: &mut Ui, controller: &Controller, height: f32, commands: &mut Vec<Co
     ui::paragraph(ui, Text::Chat, tokens.text2, &line);
     if let Some(model) = controller.model() {
         ui.add_space(12.0);
+        // A row is at least as high as a control unless it is said otherwise.
+        ui.spacing_mut().interact_size.y = 20.0;
         ui.horizontal(|ui| {
             ui.spacing_mut().item_spacing.x = 6.0;
             ui::tag(ui, Tone::Figure, None, &words::bytes(model.weight_bytes));
@@ -64,7 +66,7 @@ fn page(ui: &mut Ui, controller: &Controller, height: f32, commands: &mut Vec<Co
     ui.add_space(8.0);
     cards(ui, &tokens, commands);
     if controller.library.known && controller.library.chats.is_empty() {
-        ui.add_space(24.0);
+        ui.add_space(28.0);
         where_things_are(ui, &tokens, commands);
     }
     ui.add_space(24.0);

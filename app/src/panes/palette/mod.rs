@@ -19,7 +19,7 @@ const WIDTH: f32 = 640.0;
 const TOP: f32 = 104.0;
 const INPUT: f32 = 56.0;
 const ROW: f32 = 40.0;
-const HEADING: f32 = 28.0;
+const HEADING: f32 = 30.0;
 const FOOTER: f32 = 40.0;
 
 /// One line of the palette.
@@ -84,7 +84,8 @@ impl Palette {
             .shadow(theme::shadow(&tokens, Elevation::Dialog));
         let room = screen.height() - top - INPUT - FOOTER - 32.0;
         let modal = Modal::new(id).area(area).frame(frame).backdrop_color(tokens.scrim).show(ctx, |ui| {
-            ui.set_width(width);
+            // The frame is drawn around it.
+            ui.set_width(width - 2.0);
             ui.spacing_mut().item_spacing = Vec2::ZERO;
             self.input(ui, &tokens);
             let clicked = self.list(ui, &tokens, &entries, room);

@@ -17,6 +17,7 @@ mod rounded;
 mod screen;
 mod tables;
 mod threads;
+mod trial;
 mod weights;
 
 use std::collections::HashMap;
@@ -26,14 +27,14 @@ use onebit_kernels::cpu::{GROUP_ROWS, rows};
 
 use super::slots::Slots;
 use super::{
-    Activation, Attend, BufId, Embed, Gate, GateMul, HeadWork, KvAppend, KvId, KvShape, Lane, LaneError,
-    LaneInfo, Logits, Output, Project, RmsNorm, Rope, RopeId, RopeTable, Wanted, WeightId,
+    Activation, Attend, BufId, Embed, Form, Gate, GateMul, HeadWork, KvAppend, KvId, KvShape, Lane,
+    LaneError, LaneInfo, Logits, Output, Project, RmsNorm, Rope, RopeId, RopeTable, Wanted, WeightId,
 };
 use crate::model::TensorView;
 use project::{Inputs, MAX_MATRICES, Matrix};
 use screen::Screen;
 use threads::{Disjoint, Pool};
-use weights::Weight;
+use weights::{Packer, Weight};
 
 /// Rows from which element operations use all threads.
 const PARALLEL_ROWS: usize = 8;
@@ -95,7 +96,7 @@ impl CpuLane {
             buffers: Slots::new("buffer"),
             ropes: Slots::new("rotary table"),
             arenas: Slots::new("KV arena"),
-            inputs: Inputs::new(),
+            inputs: Inputs::new(trial::looks_up(isa)),
             gathered: Vec::new(),
             attention: attend::Scratch::default(),
         })
@@ -186,23 +187,40 @@ impl Lane for CpuLane {
         &self.info
     }
 
-    fn upload(&mut self, tensor: &TensorView<'_>) -> Result<WeightId, LaneError> {
-        Ok(WeightId(self.weights.insert(Weight::new(tensor, self.isa, &self.pool, &mut self.slabs)?)))
+    fn begin_upload(&mut self, tensor: &TensorView<'_>, form: Form) -> Result<WeightId, LaneError> {
+        Ok(WeightId(self.weights.insert(Weight::begin(tensor, form, self.isa, &mut self.slabs)?)))
+    }
+
+    fn upload_rows(
+        &mut self,
+        weight: WeightId,
+        tensor: &TensorView<'_>,
+        rows: usize,
+    ) -> Result<usize, LaneError> {
+        let mut packer = Packer { pool: &self.pool, slabs: &mut self.slabs };
+        self.weights.get_mut(weight.0).pack(tensor, rows, &mut packer)
     }
 
     fn weight_bytes(&self, weight: WeightId) -> usize {
         self.weights.get(weight.0).bytes()
     }
 
-    fn add_screen(&mut self, weight: WeightId) -> Result<usize, LaneError> {
-        let made = Screen::new(self.weights.get(weight.0), self.isa, &self.pool, &mut self.slabs)?;
-        let Some((screen, coarse)) = made else { return Ok(0) };
+    fn begin_screen(&mut self, weight: WeightId) -> Result<usize, LaneError> {
+        let Some((screen, coarse)) = Screen::begin(self.weights.get(weight.0), &mut self.slabs)? else {
+            return Ok(0);
+        };
         let bytes = coarse.bytes() + screen.bytes();
         let coarse = WeightId(self.weights.insert(coarse));
         if let Some((old, _)) = self.screens.insert(weight, (coarse, screen)) {
             self.weights.remove(old.0);
         }
         Ok(bytes)
+    }
+
+    fn screen_rows(&mut self, weight: WeightId, rows: usize) -> Result<usize, LaneError> {
+        let (coarse, screen) = self.screens.get_mut(&weight).expect("a screen was begun");
+        let (head, coarse) = self.weights.pair_mut(weight.0, coarse.0);
+        Ok(screen.pack(head, coarse, rows, &self.pool))
     }
 
     fn free_weights(&mut self, weights: &[WeightId]) {

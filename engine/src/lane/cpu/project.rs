@@ -48,6 +48,7 @@ pub(super) struct Matrix<'a> {
 
 /// The input in the forms that matrices may need.
 pub(super) struct Inputs {
+    looks_up: bool,
     row: Rounded,
     row_by_64: Rounded,
     by_64: Rounded,
@@ -61,8 +62,10 @@ pub(super) struct Inputs {
 }
 
 impl Inputs {
-    pub(super) fn new() -> Self {
+    /// `looks_up`: whether ternary products of many rows are looked up where they can be.
+    pub(super) fn new(looks_up: bool) -> Self {
         Self {
+            looks_up,
             row: Rounded::new(Rounding::Row),
             row_by_64: Rounded::new(Rounding::RowBy64),
             by_64: Rounded::new(Rounding::By64),
@@ -156,7 +159,7 @@ pub(super) fn multiply(
         few::fill_tables(isa, pool, inputs, tokens, activation, matrices);
     }
     let threads = pool.threads();
-    let plan = many::plan(isa, threads, tokens, activation, matrices);
+    let plan = many::plan(inputs, threads, tokens, activation, matrices);
     if plan.units() > 0 {
         inputs.turn(isa, pool, tokens);
     }

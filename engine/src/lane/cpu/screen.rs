@@ -14,14 +14,13 @@
 use std::sync::{Mutex, PoisonError};
 
 use half::f16;
-use onebit_kernels::cpu::{GROUP_ROWS, Isa};
+use onebit_kernels::cpu::GROUP_ROWS;
 
 use super::bytes::Slabs;
 use super::threads::Pool;
 use super::weights::{Layout, Weight};
 use crate::lane::LaneError;
 use crate::lane::memory::zeroed;
-use crate::model::{TensorType, TensorView};
 use crate::quant::legacy;
 
 /// The share of a head's groups beyond which computing all of them is as fast.
@@ -53,39 +52,28 @@ pub(super) struct Activations {
 }
 
 impl Screen {
-    /// The coarse copy of `head` and the norms of what it lost. `None` for a head that is not wide floats in whole blocks: the others
-    /// are near eight bits already.
+    /// Memory for the coarse copy of `head` and for the norms of what it loses. `None` for a head that is not wide floats in whole
+    /// blocks: the others are near eight bits already.
     ///
     /// # Errors
     /// Out of memory.
-    pub(super) fn new(
-        head: &Weight,
-        isa: Isa,
-        pool: &Pool,
-        slabs: &mut Slabs,
-    ) -> Result<Option<(Self, Weight)>, LaneError> {
+    pub(super) fn begin(head: &Weight, slabs: &mut Slabs) -> Result<Option<(Self, Weight)>, LaneError> {
         if !matches!(head.layout, Layout::Dense(_)) || !head.cols.is_multiple_of(legacy::BLOCK_COLS) {
             return Ok(None);
         }
-        let row_bytes = TensorType::Q8_0.row_bytes(head.cols).expect("whole blocks");
-        let mut packed = zeroed::<u8>(head.rows * row_bytes, &head.name)?;
-        let norms = Mutex::new((zeroed(head.rows, &head.name)?, zeroed(head.rows, &head.name)?));
-        pool.run_chunks(&mut packed, row_bytes, GROUP_ROWS, |_, row, packed| {
+        let error_norms = zeroed(head.rows, &head.name)?;
+        let norms = zeroed(head.rows, &head.name)?;
+        Ok(Some((Self { rows: head.rows, error_norms, norms }, Weight::begin_coarse(head, slabs)?)))
+    }
+
+    /// Copies about `rows` more rows of `head` into its copy and returns how many are left.
+    pub(super) fn pack(&mut self, head: &Weight, coarse: &mut Weight, rows: usize, pool: &Pool) -> usize {
+        let norms = Mutex::new((&mut self.error_norms, &mut self.norms));
+        coarse.pack_coarse(rows, pool, |row, packed| {
             let (error, norm) = pack_row(head, row, packed);
             let mut norms = norms.lock().unwrap_or_else(PoisonError::into_inner);
             (norms.0[row], norms.1[row]) = (error, norm);
-        });
-        let (error_norms, norms) = norms.into_inner().unwrap_or_else(PoisonError::into_inner);
-        let view = TensorView {
-            name: &head.name,
-            ty: TensorType::Q8_0,
-            rows: head.rows,
-            cols: head.cols,
-            data: &packed,
-            scales: &[],
-        };
-        let coarse = Weight::new(&view, isa, pool, slabs)?;
-        Ok(Some((Self { rows: head.rows, error_norms, norms }, coarse)))
+        })
     }
 
     /// Bytes of the norms.
@@ -135,28 +123,35 @@ impl Bounds<'_> {
     }
 }
 
-/// Packs one row as Q8_0 into `packed` and returns `|w - v|` and `|w| + |w - v|`, rounded up. The norms are those of the codes that
+/// Replaces `packed` by one row as Q8_0 and returns `|w - v|` and `|w| + |w - v|`, rounded up. The norms are those of the codes that
 /// were chosen, so their rounding (to even, by a sum that vectors can do) is free.
-fn pack_row(head: &Weight, row: usize, packed: &mut [u8]) -> (f32, f32) {
+fn pack_row(head: &Weight, row: usize, packed: &mut Vec<u8>) -> (f32, f32) {
     /// 1.5 * 2^23: adding it leaves no fraction.
     const WHOLE: f32 = 12_582_912.0;
     let mut exact = vec![0.0f32; head.cols];
     head.read_row(row, &mut exact);
-    let (mut error, mut norm) = (0.0f64, 0.0f64);
-    for (w, block) in exact.chunks(legacy::BLOCK_COLS).zip(packed.chunks_mut(BLOCK_BYTES)) {
+    packed.resize(head.cols / legacy::BLOCK_COLS * BLOCK_BYTES, 0);
+    // Eight sums each, which vectors can hold.
+    let (mut errors, mut norms) = ([0.0f64; 8], [0.0f64; 8]);
+    for (w, block) in exact.as_chunks::<{ legacy::BLOCK_COLS }>().0.iter().zip(packed.chunks_mut(BLOCK_BYTES))
+    {
         let largest = w.iter().fold(0.0f32, |max, w| max.max(w.abs()));
         let step = f16::from_f32(largest / 127.0);
         block[..2].copy_from_slice(&step.to_le_bytes());
         let step = step.to_f32();
         let inverse = if step == 0.0 { 0.0 } else { 1.0 / step };
-        for (&w, code) in w.iter().zip(&mut block[2..]) {
-            let whole = (w * inverse).clamp(-127.0, 127.0) + WHOLE - WHOLE;
-            *code = (whole as i8).cast_unsigned();
-            let lost = f64::from(w) - f64::from(step * whole);
-            error += lost * lost;
-            norm += f64::from(w) * f64::from(w);
+        let whole = w.map(|w| (w * inverse).clamp(-127.0, 127.0) + WHOLE - WHOLE);
+        for (code, whole) in block[2..].iter_mut().zip(whole) {
+            // It is whole and within a byte.
+            *code = (whole as i32 as i8).cast_unsigned();
+        }
+        for (i, (w, whole)) in w.iter().zip(whole).enumerate() {
+            let lost = f64::from(*w) - f64::from(step * whole);
+            errors[i % 8] += lost * lost;
+            norms[i % 8] += f64::from(*w) * f64::from(*w);
         }
     }
+    let (error, norm) = (errors.iter().sum::<f64>(), norms.iter().sum::<f64>());
     let (error, norm) = (error.sqrt() * SLACK, norm.sqrt() * SLACK);
     // A part of a denormal is not lost to rounding.
     (error as f32 + f32::MIN_POSITIVE, (norm + error) as f32 + f32::MIN_POSITIVE)

@@ -8,10 +8,11 @@ use super::activation::store_output;
 use super::memory::{copied, zeroed};
 use super::slots::Slots;
 use super::{
-    Attend, BufId, Embed, Gate, GateMul, HeadWork, KvAppend, KvId, KvShape, Lane, LaneError, LaneInfo,
+    Attend, BufId, Embed, Form, Gate, GateMul, HeadWork, KvAppend, KvId, KvShape, Lane, LaneError, LaneInfo,
     Logits, Project, RmsNorm, Rope, RopeId, RopeTable, WeightId,
 };
 use crate::model::{RopePairing, TensorType, TensorView};
+use crate::quant::legacy;
 use kv::Arena;
 
 /// A weight with its own copy of the packed bytes.
@@ -41,6 +42,20 @@ impl Weight {
         self.view().dequantize_row(row, &mut values);
         values
     }
+}
+
+/// The rows of a tensor as Q4_0.
+fn four_bit(tensor: &TensorView<'_>) -> Result<Vec<u8>, LaneError> {
+    let bytes = TensorType::Q4_0.data_bytes(tensor.rows, tensor.cols).unwrap_or(usize::MAX);
+    let mut data = Vec::new();
+    data.try_reserve_exact(bytes)
+        .map_err(|_| LaneError::OutOfMemory { what: format!("{} at 4 bits", tensor.name), bytes })?;
+    let mut row = vec![0.0; tensor.cols];
+    for index in 0..tensor.rows {
+        tensor.dequantize_row(index, &mut row);
+        legacy::pack_q4_0(&row, &mut data);
+    }
+    Ok(data)
 }
 
 /// `[rows, width]`.
@@ -113,15 +128,31 @@ impl Lane for ReferenceLane {
         &self.info
     }
 
-    fn upload(&mut self, tensor: &TensorView<'_>) -> Result<WeightId, LaneError> {
-        Ok(WeightId(self.weights.insert(Weight {
-            name: tensor.name.to_owned(),
-            ty: tensor.ty,
-            rows: tensor.rows,
-            cols: tensor.cols,
-            data: copied(tensor.data, tensor.name)?,
-            scales: copied(tensor.scales, tensor.name)?,
-        })))
+    fn begin_upload(&mut self, tensor: &TensorView<'_>, form: Form) -> Result<WeightId, LaneError> {
+        let TensorView { ty, rows, cols, .. } = *tensor;
+        let ty = if form == Form::FourBit { TensorType::Q4_0 } else { ty };
+        // The bytes come with the first rows.
+        let weight =
+            Weight { name: tensor.name.to_owned(), ty, rows, cols, data: Vec::new(), scales: Vec::new() };
+        Ok(WeightId(self.weights.insert(weight)))
+    }
+
+    fn upload_rows(
+        &mut self,
+        weight: WeightId,
+        tensor: &TensorView<'_>,
+        _rows: usize,
+    ) -> Result<usize, LaneError> {
+        if tensor.has_unused_codes(0..tensor.rows) {
+            return Err(LaneError::UnusedCode { tensor: tensor.name.to_owned() });
+        }
+        let weight = self.weights.get_mut(weight.0);
+        weight.data = match weight.ty == tensor.ty {
+            true => copied(tensor.data, tensor.name)?,
+            false => four_bit(tensor)?,
+        };
+        weight.scales = copied(tensor.scales, tensor.name)?;
+        Ok(0)
     }
 
     fn weight_bytes(&self, weight: WeightId) -> usize {

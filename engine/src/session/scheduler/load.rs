@@ -1,43 +1,48 @@
-//! Loading and unloading: files are opened on a thread of their own, counted against the memory budget, then uploaded here.
+//! Loading and unloading: files are opened on a thread of their own and counted against the memory budget here; `upload` does
+//! the rest.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::AtomicBool;
 
 use super::super::backend::{Backend, Opened};
-use super::super::board::Entry;
 use super::super::engine::spawn;
 use super::super::outbox::Outbox;
 use super::super::{GenerateError, LoadEvent, LoadFailure, LoadOptions, panic_text};
 use super::generation::Ending;
-use super::{Command, Farewell, Model, SCORE_ROWS, Scheduler};
+use super::upload::{About, Upload};
+use super::{Command, Farewell, SCORE_ROWS, Scheduler};
 use crate::arch::ResidentOptions;
-use crate::kv::Slots;
 use crate::lane::{KvShape, PAGE_POSITIONS};
 
 /// Context when neither the caller nor the file asks for less.
 const DEFAULT_CONTEXT: usize = 4096;
-/// Slots per generation that may run: the others keep conversations cached while their users think.
-const SLOTS_PER_RUNNING: usize = 4;
-/// Progress events per load, so that a file of many small tensors does not flood its reader.
-const PROGRESS_STEPS: u64 = 200;
 
-/// A load whose file is being opened.
+/// Who wants what, of a load that has not ended.
 pub(super) struct Pending {
-    load: u64,
-    options: LoadOptions,
-    outbox: Outbox<LoadEvent>,
-    cancel: Arc<AtomicBool>,
+    pub(super) load: u64,
+    pub(super) options: LoadOptions,
+    pub(super) outbox: Outbox<LoadEvent>,
+    pub(super) cancel: Arc<AtomicBool>,
 }
 
 /// How the budget is spent on one model.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Plan {
-    context: usize,
-    kv_pages: usize,
-    page_bytes: u64,
-    scratch_bytes: u64,
+pub(super) struct Plan {
+    pub(super) context: usize,
+    pub(super) kv_pages: usize,
+    pub(super) page_bytes: u64,
+    pub(super) scratch_bytes: u64,
+    /// Estimated from the file.
+    pub(super) weight_bytes: u64,
+}
+
+impl Plan {
+    /// All of it.
+    pub(super) fn bytes(&self) -> u64 {
+        self.weight_bytes + self.scratch_bytes + self.kv_pages as u64 * self.page_bytes
+    }
 }
 
 impl<B: Backend> Scheduler<B> {
@@ -48,7 +53,8 @@ impl<B: Backend> Scheduler<B> {
         cancel: Arc<AtomicBool>,
     ) {
         let taken = self.models.iter().any(|m| m.id == options.id)
-            || self.loads.iter().any(|l| l.options.id == options.id);
+            || self.loads.iter().any(|l| l.options.id == options.id)
+            || self.uploads.iter().any(|u| u.pending.options.id == options.id);
         if taken {
             let text = format!("a model is loaded as {} already; unload it first", options.id);
             self.farewells.push(Farewell::Load(outbox, LoadEvent::Failed(LoadFailure(text))));
@@ -74,30 +80,27 @@ impl<B: Backend> Scheduler<B> {
         }
     }
 
-    pub(super) fn finish_load(&mut self, load: u64, result: Result<Opened<B::File>, LoadFailure>) {
+    /// Takes a file that was opened and begins its upload.
+    pub(super) fn take_opened(&mut self, load: u64, result: Result<Opened<B::File>, LoadFailure>) {
         // A load that was unloaded meanwhile is not in the list any more.
         let Some(index) = self.loads.iter().position(|l| l.load == load) else { return };
         let pending = self.loads.swap_remove(index);
-        let loaded = result.and_then(|opened| self.make_resident(&pending, opened));
-        let event = match loaded {
-            Ok(model) => {
-                let status = model.status();
-                self.models.push(model);
-                LoadEvent::Loaded(status)
+        match result.and_then(|opened| self.begin_upload(&pending, opened)) {
+            Ok((plan, loading, about)) => {
+                self.uploads.push(Upload { pending, plan, loading, about, reported_bytes: 0 });
             }
-            Err(failure) => LoadEvent::Failed(failure),
-        };
-        self.farewells.push(Farewell::Load(pending.outbox, event));
+            Err(failure) => {
+                self.farewells.push(Farewell::Load(pending.outbox, LoadEvent::Failed(failure)));
+            }
+        }
     }
 
-    fn make_resident(
+    fn begin_upload(
         &mut self,
         pending: &Pending,
         opened: Opened<B::File>,
-    ) -> Result<Model<B::Model>, LoadFailure> {
-        let path = &pending.options.path;
-        let available = self.board.status().memory_budget_bytes.saturating_sub(self.memory_used_bytes());
-        let plan = self.plan(&pending.options, &opened, available)?;
+    ) -> Result<(Plan, B::Loading, About), LoadFailure> {
+        let plan = self.plan(&pending.options, &opened, self.available_bytes())?;
         let options = ResidentOptions {
             kv_dtype: pending.options.kv_dtype,
             kv_pages: plan.kv_pages,
@@ -105,55 +108,18 @@ impl<B: Backend> Scheduler<B> {
             max_logit_rows: self.max_logit_rows(),
             head: self.options.head,
         };
-        let board = Arc::clone(&self.board);
-        let mut reported = 0;
-        let mut progress = |done_bytes: u64, total_bytes: u64| {
-            if done_bytes - reported.min(done_bytes) > total_bytes / PROGRESS_STEPS
-                || done_bytes == total_bytes
-            {
-                reported = done_bytes;
-                pending.outbox.send(LoadEvent::Progress { done_bytes, total_bytes });
-            }
-            !pending.cancel.load(Ordering::SeqCst) && !board.stopping.load(Ordering::SeqCst)
-        };
-        if !progress(0, opened.weight_bytes) {
-            return Err(LoadFailure(format!("{}: the load was cancelled", path.display())));
-        }
-        let (file, backend) = (opened.file, &mut self.backend);
-        let (resident, facts) = catch_unwind(AssertUnwindSafe(|| backend.load(file, options, &mut progress)))
-            .unwrap_or_else(|panic| {
-                let panic = panic_text(panic.as_ref());
-                Err(LoadFailure(format!("{}: internal error: {panic}", path.display())))
-            })?;
-        let used = facts.weight_bytes + plan.scratch_bytes + plan.kv_pages as u64 * plan.page_bytes;
-        if used > available {
-            self.backend.unload(resident);
-            return Err(too_large(path, used, available));
-        }
-        let residency = pending.load;
-        let vocab = opened.vocabulary.size();
-        self.board.add_entry(
-            &pending.options.id,
-            Entry { residency, vocabulary: opened.vocabulary, context: plan.context },
-        );
-        Ok(Model {
-            id: pending.options.id.clone(),
-            residency,
-            path: path.clone(),
+        let about = About {
             name: opened.name,
             packing: opened.packing,
-            context: plan.context,
-            vocab,
+            vocabulary: opened.vocabulary,
             n_layers: opened.kv_shape.n_layers,
-            weight_bytes: facts.weight_bytes,
-            bytes_per_token: facts.bytes_per_token,
-            scratch_bytes: plan.scratch_bytes,
-            page_bytes: plan.page_bytes,
-            resident,
-            slots: Slots::new(self.options.max_running * SLOTS_PER_RUNNING, plan.kv_pages),
-            tasks: Vec::new(),
-            turn: 0,
-        })
+        };
+        Ok((plan, self.backend.begin_load(opened.file, options)?, about))
+    }
+
+    /// What models and uploads leave of the budget.
+    pub(super) fn available_bytes(&self) -> u64 {
+        self.board.status().memory_budget_bytes.saturating_sub(self.memory_used_bytes())
     }
 
     fn max_rows(&self) -> usize {
@@ -188,16 +154,23 @@ impl<B: Backend> Scheduler<B> {
         let left = available - opened.weight_bytes - scratch_bytes;
         let half = usize::try_from(left / 2 / page_bytes.max(1)).unwrap_or(usize::MAX);
         let wanted = least_pages.saturating_mul(self.options.max_running);
-        Ok(Plan { context, kv_pages: wanted.min(half).max(least_pages), page_bytes, scratch_bytes })
+        let kv_pages = wanted.min(half).max(least_pages);
+        Ok(Plan { context, kv_pages, page_bytes, scratch_bytes, weight_bytes: opened.weight_bytes })
     }
 
     pub(super) fn unload(&mut self, id: &str) {
         self.board.remove_entry(id);
+        let failure = |options: &LoadOptions| {
+            LoadFailure(format!("{}: unloaded before it was loaded", options.path.display()))
+        };
         if let Some(index) = self.loads.iter().position(|l| l.options.id == id) {
             let pending = self.loads.swap_remove(index);
-            let failure =
-                LoadFailure(format!("{}: unloaded before it was loaded", pending.options.path.display()));
+            let failure = failure(&pending.options);
             self.farewells.push(Farewell::Load(pending.outbox, LoadEvent::Failed(failure)));
+        }
+        if let Some(index) = self.uploads.iter().position(|u| u.pending.options.id == id) {
+            let failure = failure(&self.uploads[index].pending.options);
+            self.end_upload(index, failure);
         }
         let Some(index) = self.models.iter().position(|m| m.id == id) else { return };
         let model = self.models.remove(index);
@@ -220,7 +193,7 @@ fn context(options: &LoadOptions, file_allows: usize) -> Result<usize, LoadFailu
     }
 }
 
-fn too_large(path: &Path, needed: u64, available: u64) -> LoadFailure {
+pub(super) fn too_large(path: &Path, needed: u64, available: u64) -> LoadFailure {
     LoadFailure(format!(
         "{}: this model needs {needed} bytes of memory with its context, but {available} bytes are available; unload \
          another model, ask for a shorter context, or choose a smaller model",

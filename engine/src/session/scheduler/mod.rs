@@ -1,7 +1,7 @@
 //! The engine thread: owns the backend, the resident models and the queue, and runs one batch per model and step.
 //!
-//! Each turn of [`Scheduler::run`] reads commands, ends what was cancelled, admits what fits, and steps every model. Last events
-//! go out after the status snapshot that shows their effect.
+//! Each turn of [`Scheduler::run`] reads commands, ends what was cancelled, admits what fits, steps every model, and uploads a
+//! slice of a model that is being loaded. Last events go out after the status snapshot that shows their effect.
 
 mod admission;
 mod batch;
@@ -10,12 +10,14 @@ mod load;
 mod scoring;
 mod share;
 mod step;
+mod upload;
 
 use std::collections::VecDeque;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, Sender, TryRecvError};
+use std::time::Instant;
 
 use super::backend::{Backend, Opened};
 use super::board::Board;
@@ -29,6 +31,8 @@ use crate::kv::Slots;
 use generation::Generating;
 use scoring::Scoring;
 
+/// Slots per generation that may run: the others keep conversations cached while their users think.
+const SLOTS_PER_RUNNING: usize = 4;
 /// Rows per step that a scoring may ask logits for: a bound on the logits buffer.
 const SCORE_ROWS: usize = 64;
 
@@ -103,7 +107,10 @@ pub(super) struct Scheduler<B: Backend> {
     board: Arc<Board>,
     models: Vec<Model<B::Model>>,
     waiting: VecDeque<Waiting>,
+    /// Loads whose files are being opened.
     loads: Vec<load::Pending>,
+    /// Loads whose files are open, oldest first.
+    uploads: Vec<upload::Upload<B::Loading>>,
     farewells: Vec<Farewell>,
     next_residency: u64,
 }
@@ -130,6 +137,7 @@ impl<B: Backend> Scheduler<B> {
             models: Vec::new(),
             waiting: VecDeque::new(),
             loads: Vec::new(),
+            uploads: Vec::new(),
             farewells: Vec::new(),
             next_residency: 0,
         }
@@ -142,10 +150,18 @@ impl<B: Backend> Scheduler<B> {
             if self.admit() || !self.farewells.is_empty() {
                 self.publish_and_say_farewell();
             }
+            let start = (self.running() > 0).then(Instant::now);
             for model in 0..self.models.len() {
                 self.step(model);
             }
             self.publish_and_say_farewell();
+            if !self.uploads.is_empty() {
+                self.upload(start.map(|start| start.elapsed()));
+                self.publish_and_say_farewell();
+            }
+        }
+        for upload in std::mem::take(&mut self.uploads) {
+            self.backend.cancel_load(upload.loading);
         }
         for model in std::mem::take(&mut self.models) {
             self.backend.unload(model.resident);
@@ -154,7 +170,7 @@ impl<B: Backend> Scheduler<B> {
 
     /// Handles all commands there are; waits for one when there is nothing else to do. False when the engine is to stop.
     fn read_commands(&mut self) -> bool {
-        let has_work = self.running() > 0 || !self.waiting.is_empty();
+        let has_work = self.running() > 0 || !self.waiting.is_empty() || !self.uploads.is_empty();
         if !has_work {
             let Ok(command) = self.commands.recv() else { return false };
             if !self.handle(command) {
@@ -180,7 +196,7 @@ impl<B: Backend> Scheduler<B> {
         match command {
             Command::Run(waiting) => self.waiting.push_back(waiting),
             Command::Load { options, outbox, cancel } => self.begin_load(options, outbox, cancel),
-            Command::Opened { load, result } => self.finish_load(load, result),
+            Command::Opened { load, result } => self.take_opened(load, result),
             Command::Unload(id) => self.unload(&id),
             Command::Stop => return false,
         }
@@ -218,7 +234,8 @@ impl<B: Backend> Scheduler<B> {
     }
 
     fn memory_used_bytes(&self) -> u64 {
-        self.models.iter().map(Model::memory_bytes).sum()
+        let uploads: u64 = self.uploads.iter().map(|upload| upload.plan.bytes()).sum();
+        uploads + self.models.iter().map(Model::memory_bytes).sum::<u64>()
     }
 
     /// Shows what changed, then tells the callers of what ended, who may look at once.

@@ -217,6 +217,17 @@ impl Packing {
         }
     }
 
+    /// Writes row `row` of a bundle of two bits from words of sixteen columns, column `4 p + t` in bits `2 p` of byte `t`.
+    ///
+    /// # Panics
+    /// In another packing, or when the row does not fit the bundle.
+    pub fn write_two_bits(self, bundle: &mut [u8], row: usize, words: &[u32]) {
+        assert!(self == Self::TwoBits && row < self.rows() && words.len() * BLOCK_BYTES <= bundle.len());
+        for (block, word) in bundle.chunks_exact_mut(BLOCK_BYTES).zip(words) {
+            block[4 * row..4 * row + 4].copy_from_slice(&word.to_le_bytes());
+        }
+    }
+
     /// Trits of row `row` of a bundle.
     pub fn read_row(self, bundle: &[u8], row: usize, out: &mut [i8]) {
         match self {
@@ -271,11 +282,38 @@ impl Packing {
 /// Codes of a segment, a step more than there are whole ones.
 type Slots = [u8; TRIPLE_SLOTS.next_multiple_of(STEP_SLOTS)];
 
+/// Of the slots of triples: those that hold the first three columns of a quad, by quad, and the others.
+const QUAD_SLOTS: [u8; SEGMENT_COLS / 4] = split_slots().0;
+const OTHER_SLOTS: [u8; TRIPLE_SLOTS - SEGMENT_COLS / 4] = split_slots().1;
+
+const fn split_slots() -> ([u8; SEGMENT_COLS / 4], [u8; TRIPLE_SLOTS - SEGMENT_COLS / 4]) {
+    let (mut quads, mut others) = ([0; _], [0; _]);
+    let (mut slot, mut n_others) = (0, 0);
+    while slot < TRIPLE_SLOTS {
+        let [first, second, third, _] = COLUMNS[slot];
+        if first % 4 == 0 && second == first + 1 && third == first + 2 {
+            quads[(first / 4) as usize] = slot as u8;
+        } else {
+            others[n_others] = slot as u8;
+            n_others += 1;
+        }
+        slot += 1;
+    }
+    assert!(n_others == TRIPLE_SLOTS - SEGMENT_COLS / 4);
+    (quads, others)
+}
+
 fn triple_slots(codes: &[u8; SEGMENT_COLS + 1]) -> Slots {
     let mut slots = [0; _];
-    for (slot, columns) in slots.iter_mut().zip(&COLUMNS) {
-        let [first, second, third] = [0, 1, 2].map(|i| codes[usize::from(columns[i]).min(SEGMENT_COLS)]);
-        *slot = first + 3 * second + 9 * third;
+    for (four, slot) in codes.as_chunks::<4>().0.iter().zip(QUAD_SLOTS) {
+        // Byte 2 of the product is first + 3 second + 9 third; codes are at most 2, so that no byte overflows into it.
+        let product = u32::from_le_bytes(*four).wrapping_mul(0x0001_0309);
+        slots[usize::from(slot)] = (product >> 16) as u8;
+    }
+    for slot in OTHER_SLOTS.map(usize::from) {
+        let [first, second, third] =
+            [0, 1, 2].map(|i| codes[usize::from(COLUMNS[slot][i]).min(SEGMENT_COLS)]);
+        slots[slot] = first + 3 * second + 9 * third;
     }
     slots
 }

@@ -28,6 +28,7 @@ pub(super) fn show(ui: &mut Ui, controller: &Controller, state: &mut ListState, 
     state.drawn = 0;
     if hits.is_empty() {
         let small = "No chat has this in its title\nor in a message.";
+        super::centre(ui);
         ui::empty_state(ui, icons::MAGNIFYING_GLASS, "Nothing found", small);
         return;
     }

@@ -18,7 +18,7 @@ use crate::ui::{self, ListRow};
 const ROW: f32 = 32.0;
 const ROW_STEP: f32 = 34.0;
 /// Height of the title of a part with the space below it.
-const TITLE: f32 = 18.0;
+const TITLE: f32 = 20.0;
 /// Space above the first title and above the others.
 const ABOVE_FIRST: f32 = 8.0;
 const ABOVE: f32 = 12.0;
@@ -56,6 +56,7 @@ pub(super) fn show(ui: &mut Ui, controller: &Controller, state: &mut ListState, 
     if library.chats.is_empty() {
         if library.known {
             let small = "Your chats are kept on this\ncomputer and nowhere else.";
+            super::centre(ui);
             ui::empty_state(ui, icons::CHATS_CIRCLE, "No chats yet", small);
         }
         return;
@@ -147,6 +148,7 @@ fn row(
         text: title,
         selected: is_chosen || controller.open_id() == Some(chat.id),
         busy: controller.is_writing(chat.id),
+        pinned: chat.pinned,
         menu_name: &menu_name,
     };
     let output = ui.scope_builder(UiBuilder::new().max_rect(rect), |ui| row.show(ui)).inner;

@@ -4,13 +4,12 @@
 
 #![expect(unsafe_code, reason = "threads write disjoint columns of the outputs")]
 
-use onebit_kernels::cpu::Isa;
 use onebit_kernels::cpu::panel::Memory;
 use onebit_kernels::cpu::ternary::many::{BLOCK_TOKENS, Many, Part, many};
 
 use super::super::rounded::Rounding;
 use super::super::weights::{Layout, Scales, Ternary};
-use super::{Matrix, Product, ternary_rounding};
+use super::{Inputs, Matrix, Product, ternary_rounding};
 use crate::lane::Activation;
 
 /// Most groups of a slab, and most blocks of a unit: the sums and codes of both fill a second-level cache of 1 MB.
@@ -19,11 +18,13 @@ const UNIT_BLOCKS: usize = 4;
 /// Units that a thread should have at least, so that none waits long for another.
 const THREAD_UNITS: usize = 2;
 
-/// Whether a matrix of `tokens` rows of activations is looked up: one scale a row of activations, few empty places in the blocks, and
-/// no matrix tiles, which are faster.
-fn is_looked_up(isa: Isa, tokens: usize, weights: &Ternary, activation: Activation) -> bool {
-    let places = tokens.next_multiple_of(BLOCK_TOKENS);
-    !isa.has_tiles() && ternary_rounding(weights, activation) == Rounding::Row && 4 * places <= 5 * tokens
+impl Inputs {
+    /// Whether a matrix is looked up for `tokens` rows of activations: one scale a row, few empty places in the blocks, and a machine
+    /// that looks up faster than it multiplies.
+    fn looks_up(&self, tokens: usize, weights: &Ternary, activation: Activation) -> bool {
+        let places = tokens.next_multiple_of(BLOCK_TOKENS);
+        self.looks_up && ternary_rounding(weights, activation) == Rounding::Row && 4 * places <= 5 * tokens
+    }
 }
 
 /// How rows and tokens are cut into units.
@@ -41,7 +42,7 @@ pub(super) struct Plan {
 
 /// How the matrices among `matrices` that are looked up are cut.
 pub(super) fn plan(
-    isa: Isa,
+    inputs: &Inputs,
     threads: usize,
     tokens: usize,
     activation: Activation,
@@ -49,7 +50,7 @@ pub(super) fn plan(
 ) -> Plan {
     let groups = matrices.iter().flatten().filter_map(|matrix| match &matrix.weight.layout {
         Layout::Ternary(weights) => {
-            is_looked_up(isa, tokens, weights, activation).then(|| matrix.weight.groups())
+            inputs.looks_up(tokens, weights, activation).then(|| matrix.weight.groups())
         }
         _ => None,
     });
@@ -79,7 +80,7 @@ impl Product<'_> {
     pub(super) fn looked_up<'a>(&self, matrix: &Matrix<'a>) -> Option<&'a Ternary> {
         match &matrix.weight.layout {
             Layout::Ternary(weights) => {
-                is_looked_up(self.isa, self.tokens, weights, self.activation).then_some(weights)
+                self.inputs.looks_up(self.tokens, weights, self.activation).then_some(weights)
             }
             _ => None,
         }

@@ -1,6 +1,7 @@
 use super::super::{CpuLane, Isa};
 use super::*;
 use crate::lane::{Lane, Logits, Wanted};
+use crate::model::{TensorType, TensorView};
 
 fn splitmix64(state: &mut u64) -> u64 {
     *state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);

@@ -1,10 +1,15 @@
 //! Ternary matrices at 1.25, 1.69 or 2 bits a weight, with one scale a row where the file allows it, else one per 256 columns.
 
+use std::ops::Range;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, PoisonError};
+
 use onebit_kernels::cpu::ternary::{BLOCK_COLS, MAX_COLS, Matrix, Packing, SCALE_COLS};
 use onebit_kernels::cpu::{GROUP_ROWS, Isa};
 
 use super::super::bytes::{Bytes, Slabs};
 use super::super::threads::Pool;
+use super::{rows_of, two_bits};
 use crate::lane::LaneError;
 use crate::lane::memory::zeroed;
 use crate::model::{TensorType, TensorView};
@@ -28,12 +33,7 @@ pub(in crate::lane::cpu) enum Scales {
 }
 
 impl Ternary {
-    pub(super) fn new(
-        tensor: &TensorView<'_>,
-        isa: Isa,
-        pool: &Pool,
-        slabs: &mut Slabs,
-    ) -> Result<Self, LaneError> {
+    pub(super) fn begin(tensor: &TensorView<'_>, isa: Isa, slabs: &mut Slabs) -> Result<Self, LaneError> {
         if tensor.cols > MAX_COLS {
             return Err(LaneError::Tensor {
                 tensor: tensor.name.to_owned(),
@@ -42,20 +42,55 @@ impl Ternary {
             });
         }
         let k_blocks = tensor.cols.div_ceil(BLOCK_COLS);
-        let groups = tensor.rows.div_ceil(GROUP_ROWS);
-        let scales = Scales::new(tensor, groups)?;
         let packing = packing(tensor.ty, isa, tensor.rows, k_blocks);
-        let bundle_bytes = packing.bundle_bytes(k_blocks);
         let bundles = tensor.rows.div_ceil(packing.rows());
-        let mut codes = slabs.take(bundles * bundle_bytes, tensor.name)?;
-        pool.run_chunks(&mut codes[..], bundle_bytes.max(1), 4, |_, bundle, bytes| {
-            let mut trits = vec![0i8; tensor.cols];
-            for row in 0..packing.rows().min(tensor.rows - bundle * packing.rows()) {
-                tensor.unpack_trits(bundle * packing.rows() + row, &mut trits);
-                packing.write_row(bytes, row, &trits);
+        let codes = slabs.take(bundles * packing.bundle_bytes(k_blocks), tensor.name)?;
+        let groups = tensor.rows.div_ceil(GROUP_ROWS);
+        // What files converted from a scale per tensor have; the first row with more turns to blocks.
+        let scales = Scales::Rows(zeroed(groups * GROUP_ROWS, tensor.name)?);
+        Ok(Self { codes, packing, k_blocks, scales })
+    }
+
+    /// Packs rows of a tensor and looks for unused codes while they are in the cache; the rows begin at a bundle.
+    pub(super) fn pack(
+        &mut self,
+        tensor: &TensorView<'_>,
+        rows: Range<usize>,
+        pool: &Pool,
+    ) -> Result<(), LaneError> {
+        let (packing, together) = (self.packing, self.packing.rows());
+        let bundle_bytes = packing.bundle_bytes(self.k_blocks);
+        let (first, end) = (rows.start / together, rows.end.div_ceil(together));
+        let bundles = &mut self.codes[first * bundle_bytes..end * bundle_bytes];
+        let row_scales = match &mut self.scales {
+            Scales::Rows(scales) => Some(Mutex::new(&mut scales[..])),
+            Scales::Blocks(_) => None,
+        };
+        let (has_unused, differ) = (AtomicBool::new(false), AtomicBool::new(false));
+        // A matrix without columns has no bytes.
+        pool.run_chunks(bundles, bundle_bytes.max(1), 4, |_, bundle, bytes| {
+            let start = (first + bundle) * together;
+            let rows = start..rows.end.min(start + together);
+            if tensor.has_unused_codes(rows.clone()) {
+                has_unused.store(true, Ordering::Relaxed);
+                return;
+            }
+            pack_rows(tensor, rows.clone(), packing, bytes);
+            if let Some(row_scales) = &row_scales {
+                let n_rows = rows.len();
+                let found = one_a_row(tensor, rows);
+                let mut scales = row_scales.lock().unwrap_or_else(PoisonError::into_inner);
+                scales[start..start + found.len()].copy_from_slice(&found);
+                differ.fetch_or(found.len() < n_rows, Ordering::Relaxed);
             }
         });
-        Ok(Self { codes, packing, k_blocks, scales })
+        if has_unused.into_inner() {
+            return Err(LaneError::UnusedCode { tensor: tensor.name.to_owned() });
+        }
+        if differ.into_inner() {
+            self.scales = Scales::blocks(tensor, pool)?;
+        }
+        Ok(())
     }
 
     /// The codes as the kernels take them.
@@ -98,23 +133,34 @@ fn packing(ty: TensorType, isa: Isa, rows: usize, k_blocks: usize) -> Packing {
     if isa.has_lookups() && bytes(compact) < bytes(Packing::TwoBits) { compact } else { Packing::TwoBits }
 }
 
-impl Scales {
-    /// One a row when all blocks of every row agree, as in files converted from a scale per tensor.
-    fn new(tensor: &TensorView<'_>, groups: usize) -> Result<Self, LaneError> {
-        let mut row_scales = zeroed::<f32>(groups * GROUP_ROWS, tensor.name)?;
-        let mut scales = Vec::new();
-        for (row, row_scale) in row_scales.iter_mut().enumerate().take(tensor.rows) {
-            scales.clear();
-            tensor.ternary_scales(row, &mut scales);
-            if scales.iter().any(|scale| scale != &scales[0]) {
-                return Self::blocks(tensor, groups);
-            }
-            *row_scale = scales[0];
+/// Packs rows of a tensor into their bundle.
+fn pack_rows(tensor: &TensorView<'_>, rows: Range<usize>, packing: Packing, bundle: &mut [u8]) {
+    let mut words = Vec::new();
+    let mut trits = Vec::new();
+    for (place, row) in rows.enumerate() {
+        if packing == Packing::TwoBits && two_bits::read_row(tensor, row, &mut words) {
+            packing.write_two_bits(bundle, place, &words);
+        } else {
+            trits.resize(tensor.cols, 0);
+            tensor.unpack_trits(row, &mut trits);
+            packing.write_row(bundle, place, &trits);
         }
-        Ok(Self::Rows(row_scales))
     }
+}
 
-    fn blocks(tensor: &TensorView<'_>, groups: usize) -> Result<Self, LaneError> {
+/// The scales of rows, up to the first row whose blocks differ.
+fn one_a_row(tensor: &TensorView<'_>, rows: Range<usize>) -> Vec<f32> {
+    let mut scales = Vec::new();
+    let one = |row| {
+        tensor.ternary_scales(row, &mut scales);
+        scales.iter().all(|scale| scale == &scales[0]).then_some(scales[0])
+    };
+    rows.map_while(one).collect()
+}
+
+impl Scales {
+    /// One for each 256 columns.
+    fn blocks(tensor: &TensorView<'_>, pool: &Pool) -> Result<Self, LaneError> {
         if tensor.scale_block() != SCALE_COLS {
             return Err(LaneError::Tensor {
                 tensor: tensor.name.to_owned(),
@@ -122,16 +168,17 @@ impl Scales {
                 found: format!("differing scales per {} columns", tensor.scale_block()),
             });
         }
-        let n_scales = tensor.cols.div_ceil(SCALE_COLS);
-        let mut all = zeroed::<f32>(groups * n_scales * GROUP_ROWS, tensor.name)?;
-        let mut scales = Vec::new();
-        for row in 0..tensor.rows {
-            scales.clear();
-            tensor.ternary_scales(row, &mut scales);
-            for (block, &scale) in scales.iter().enumerate() {
-                all[(row / GROUP_ROWS * n_scales + block) * GROUP_ROWS + row % GROUP_ROWS] = scale;
+        let group_scales = tensor.cols.div_ceil(SCALE_COLS) * GROUP_ROWS;
+        let mut all = zeroed::<f32>(tensor.rows.div_ceil(GROUP_ROWS) * group_scales, tensor.name)?;
+        pool.run_chunks(&mut all, group_scales, 4, |_, group, all| {
+            let mut scales = Vec::new();
+            for (r, row) in rows_of(tensor, group) {
+                tensor.ternary_scales(row, &mut scales);
+                for (block, &scale) in scales.iter().enumerate() {
+                    all[block * GROUP_ROWS + r] = scale;
+                }
             }
-        }
+        });
         Ok(Self::Blocks(all))
     }
 }

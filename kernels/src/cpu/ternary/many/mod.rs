@@ -6,8 +6,10 @@
 //! to 32 bits before the activations could overflow them ([`columns`] knows when). Integers are exact, and the floats those of the
 //! other kernels, so the bits are the same.
 //!
-//! Loads bound it as multiplications bound panels: where a core loads a vector as often as it multiplies one (Zen 4: once a cycle, Zen 5
-//! and Intel: twice), a lookup does twice the work of a dot product, before the sums and codes that it loads besides.
+//! Loads bound it as multiplications bound panels. A pass takes about 7.5 cycles a row on Zen 4, which loads a vector a cycle: five lines,
+//! the sum and half a load for the record, and a store. That is 85 products a cycle against 64 of a byte dot product. Lanes
+//! measure which is faster, since Intel's cores, with two loads a cycle and two dot products, lose much of theirs to the stores
+//! that lie between the lookups: 214 against 314 GMAC/s on an Emerald Rapids core with AVX-512, but 161 against 83 with AVX2.
 
 #![expect(unsafe_code, reason = "raw loads in the inner loops, after every slice was checked")]
 
