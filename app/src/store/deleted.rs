@@ -1,7 +1,9 @@
 //! What was deleted and is still there: listing it, and removing it for good. A deletion is a mark with its time; the time 0 marks what
 //! nobody may have back, which the keeper removes at once.
 
-use rusqlite::{Connection, params};
+use std::time::Instant;
+
+use rusqlite::{Connection, OptionalExtension as _, Transaction, params};
 
 use super::record::{ChatId, MessageId, PersonaId};
 use super::sql::{BELOW, run};
@@ -112,20 +114,47 @@ pub(super) fn is_any(db: &Connection) -> rusqlite::Result<bool> {
     .query_row([], |row| row.get(0))
 }
 
-/// Removes what was deleted before this time for good. At most 500 rows a statement, newest first: a message is removed before
-/// what it answers, because SQLite gives up on cascades deeper than 1000.
+/// Statements of a purge however long they take; each removes up to 64 rows.
+const LEAST_PURGE_STEPS: usize = 8;
+
+/// Removes for good what was deleted before this time, but not with the mark `except`, until `end` but at least a few hundred rows;
+/// says whether more is left. A message is removed before what it answers, because SQLite gives up on cascades deeper than 1000.
 ///
 /// # Errors
 /// Whatever SQLite says.
-pub(super) fn purge(db: &Connection, before_millis: i64) -> rusqlite::Result<()> {
+pub(super) fn purge(
+    db: &Transaction<'_>,
+    before_millis: i64,
+    except: Option<i64>,
+    end: Instant,
+) -> rusqlite::Result<bool> {
+    let old = "deleted_millis < ?1 AND deleted_millis IS NOT ?2";
     // Each selection through its index: left alone, SQLite walks all messages because they come in the wanted order.
-    let messages = "DELETE FROM messages WHERE id IN (
-         SELECT id FROM messages INDEXED BY messages_deleted WHERE deleted_millis < ?1
-         UNION SELECT messages.id FROM chats INDEXED BY chats_deleted
-             CROSS JOIN messages INDEXED BY messages_by_chat ON messages.chat = chats.id WHERE chats.deleted_millis < ?1
-         ORDER BY 1 DESC LIMIT 500)";
-    while run(db, messages, [before_millis])? {}
-    run(db, "DELETE FROM chats WHERE deleted_millis < ?1", [before_millis])?;
-    run(db, "DELETE FROM personas WHERE deleted_millis < ?1", [before_millis])?;
-    Ok(())
+    let messages = format!(
+        "DELETE FROM messages WHERE id IN (
+             SELECT id FROM messages INDEXED BY messages_deleted WHERE {old} ORDER BY id DESC LIMIT 64)"
+    );
+    let chat = format!("SELECT id FROM chats INDEXED BY chats_deleted WHERE {old} LIMIT 1");
+    let of_chat = "DELETE FROM messages WHERE id IN (
+         SELECT id FROM messages INDEXED BY messages_by_chat WHERE chat = ?1 ORDER BY id DESC LIMIT 64)";
+    let mut steps = 0;
+    while steps < LEAST_PURGE_STEPS || Instant::now() < end {
+        steps += 1;
+        if run(db, &messages, params![before_millis, except])? {
+            continue;
+        }
+        let id: Option<i64> = db
+            .prepare_cached(&chat)?
+            .query_row(params![before_millis, except], |row| row.get(0))
+            .optional()?;
+        let Some(id) = id else {
+            let personas = format!("DELETE FROM personas WHERE {old}");
+            run(db, &personas, params![before_millis, except])?;
+            return Ok(false);
+        };
+        if !run(db, of_chat, [id])? {
+            run(db, "DELETE FROM chats WHERE id = ?1", [id])?;
+        }
+    }
+    Ok(true)
 }

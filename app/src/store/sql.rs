@@ -143,18 +143,37 @@ fn put_persona(db: &Transaction<'_>, persona: &Persona) -> rusqlite::Result<bool
 }
 
 fn add_message(db: &Transaction<'_>, message: &Message) -> rusqlite::Result<bool> {
+    if !insert_message(db, message, None)? && !exists(db, message.id)? {
+        return Ok(false);
+    }
+    run(
+        db,
+        "UPDATE chats SET updated_millis = max(updated_millis, ?2), leaf = ?3 WHERE id = ?1",
+        params![message.chat.0, message.created_millis, message.id.0],
+    )
+}
+
+/// Adds a message to a chat whose time of deletion is `chat_deleted_millis`, and leaves the chat as it is. `Ok(false)` when there is
+/// no such chat, its parent is gone, or the id is taken.
+///
+/// # Errors
+/// Whatever SQLite says.
+pub(super) fn insert_message(
+    db: &Transaction<'_>,
+    message: &Message,
+    chat_deleted_millis: Option<i64>,
+) -> rusqlite::Result<bool> {
     let attachments = serde_json::to_string(&message.attachments).expect("strings serialise");
-    let added = db
-        .prepare_cached(
-            "INSERT INTO messages (id, chat, parent, role, content, state, created_millis, tokens, prompt_tokens,
-             prefill_millis, decode_millis, lane, model, error, cached_tokens, thinking_tokens, thinking_millis,
-             cut_short, attachments)
-             SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19
-             WHERE EXISTS (SELECT 1 FROM chats WHERE id = ?2 AND deleted_millis IS NULL)
-             AND (?3 IS NULL OR EXISTS (SELECT 1 FROM messages WHERE id = ?3 AND chat = ?2 AND deleted_millis IS NULL))
-             ON CONFLICT (id) DO NOTHING",
-        )?
-        .execute(params![
+    run(
+        db,
+        "INSERT INTO messages (id, chat, parent, role, content, state, created_millis, tokens, prompt_tokens,
+         prefill_millis, decode_millis, lane, model, error, cached_tokens, thinking_tokens, thinking_millis,
+         cut_short, attachments)
+         SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19
+         WHERE EXISTS (SELECT 1 FROM chats WHERE id = ?2 AND deleted_millis IS ?20)
+         AND (?3 IS NULL OR EXISTS (SELECT 1 FROM messages WHERE id = ?3 AND chat = ?2 AND deleted_millis IS NULL))
+         ON CONFLICT (id) DO NOTHING",
+        params![
             message.id.0,
             message.chat.0,
             message.parent.map(|parent| parent.0),
@@ -174,14 +193,8 @@ fn add_message(db: &Transaction<'_>, message: &Message) -> rusqlite::Result<bool
             message.stats.thinking_millis,
             message.stats.cut_short,
             attachments,
-        ])?;
-    if added == 0 && !exists(db, message.id)? {
-        return Ok(false);
-    }
-    run(
-        db,
-        "UPDATE chats SET updated_millis = max(updated_millis, ?2), leaf = ?3 WHERE id = ?1",
-        params![message.chat.0, message.created_millis, message.id.0],
+            chat_deleted_millis,
+        ],
     )
 }
 

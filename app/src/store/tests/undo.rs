@@ -87,9 +87,18 @@ fn deleted(store: &Store) -> Vec<Deleted> {
     })
 }
 
-/// Waits until everything said so far is done, purging included.
 fn settle(store: Store) {
     assert_eq!(store.close(), Saving::Yes);
+}
+
+/// Waits until nothing is left of the only chat: it is removed step by step.
+fn wait_until_gone(path: &std::path::Path) {
+    let reading = rusqlite::Connection::open(path).unwrap();
+    let end = Instant::now() + Duration::from_secs(60);
+    while reading.query_row("SELECT count(*) FROM chats", [], |row| row.get::<_, i64>(0)) != Ok(0) {
+        assert!(Instant::now() < end, "it is still there after a minute");
+        std::thread::sleep(Duration::from_millis(10));
+    }
 }
 
 /// A chat of 2500 messages below each other, deleted. SQLite gives up on cascades deeper than 1000.
@@ -140,6 +149,7 @@ fn what_was_deleted_survives_restarts_and_is_gone_from_the_file_when_it_is_too_o
     settle(Store::open(&folder.db(), waker()).unwrap());
     let store = Store::open(&folder.db(), waker()).unwrap();
     store.keep_deleted(day).unwrap();
+    wait_until_gone(&folder.db());
     settle(store);
     is_without_traces(&folder.db(), id);
 }
@@ -151,6 +161,7 @@ fn what_is_deleted_for_good_is_gone_from_the_file_at_once() {
     let id = delete_deep_chat(&store);
     store.write(Write::DeleteForGood(DeletedId::Chat(id))).unwrap();
     assert!(deleted(&store).is_empty());
+    wait_until_gone(&folder.db());
     settle(store);
     is_without_traces(&folder.db(), id);
 }

@@ -103,7 +103,7 @@ impl Many<'_> {
             let last = part.first_group + part.groups;
             assert!(part.row_scales.len() >= last * GROUP_ROWS, "scales of the rows");
             if part.groups > 0 {
-                part.matrix.check(&[(last - 1) * GROUP_ROWS / part.matrix.packing.rows()]);
+                part.matrix.check((last * GROUP_ROWS).div_ceil(part.matrix.packing.rows()));
             }
             part.out.check(last_token);
         }
