@@ -10,7 +10,7 @@
 )]
 
 use super::simd::Simd;
-use super::{GROUP_ROWS, Isa, MAX_GROUPS, dispatch};
+use super::{GROUP_ROWS, Isa, MAX_GROUPS, Outputs, dispatch};
 
 /// Storage of an element.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -50,8 +50,8 @@ pub struct Dots<'a> {
     pub stride: usize,
     /// Rows of `x`.
     pub tokens: usize,
-    /// `[tokens, groups, 16]`.
-    pub out: &'a mut [f32],
+    /// Where the results go.
+    pub out: &'a Outputs<'a>,
 }
 
 /// Float sums in column order.
@@ -65,7 +65,7 @@ pub fn dots(isa: Isa, dots: &mut Dots<'_>) {
         assert!(dots.weights.len() >= (group + 1) * group_bytes, "group {group} lies in the matrix");
     }
     assert!(dots.stride >= dots.cols && dots.x.len() >= dots.tokens * dots.stride, "rows of activations");
-    assert!(dots.out.len() >= dots.tokens * dots.groups.len() * GROUP_ROWS, "room for the sums");
+    dots.out.check(dots.tokens);
     dispatch!(isa, run, dots, &mut Dots<'_>);
 }
 
@@ -166,8 +166,7 @@ unsafe fn tile<S: Simd, L: Load, const G: usize, const N: usize>(
         }
         for n in 0..N {
             for g in 0..G {
-                let at = ((token + n) * d.groups.len() + group + g) * GROUP_ROWS;
-                S::fstore(d.out.as_mut_ptr().add(at), sums[n][g]);
+                d.out.store::<S>(token + n, d.groups[group + g], sums[n][g]);
             }
         }
         N

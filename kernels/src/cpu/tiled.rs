@@ -69,7 +69,7 @@ impl Product<'_> {
         let end = self.first_group + self.groups;
         assert!(self.groups <= MOST_GROUPS, "groups of a panel");
         if let Some(last) = end.checked_sub(1) {
-            self.matrix.check(&[last / bundle_groups]);
+            self.matrix.check(last / bundle_groups + 1);
         }
         assert!(self.row_scales.len() >= end * GROUP_ROWS, "scales of the rows");
         let cols = self.matrix.k_blocks * BLOCK_COLS;

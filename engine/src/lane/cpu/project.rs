@@ -1,7 +1,7 @@
 //! Matrix products: which rounding of the input each matrix needs, how output rows are shared among threads, and how sums become
-//! f32 outputs. A unit of work is four groups of sixteen output rows: for one token they lie far apart, so that a thread reads
-//! four streams; for one token and the Q formats it is one or two groups. Ternary rows come in bundles, see [`few`]. From
-//! [`PANEL_TOKENS`] on a unit is the neighbours that share a panel of expanded weights.
+//! f32 outputs. A unit of work is a few groups of sixteen output rows that lie far apart and are read as streams; ternary rows come
+//! in bundles, see [`few`]. From [`PANEL_TOKENS`] on a unit is the neighbours that share a panel of expanded weights. A thread takes
+//! neighbouring units, so that its streams go on.
 
 #![expect(unsafe_code, reason = "threads write disjoint columns of the outputs")]
 
@@ -9,30 +9,31 @@ mod few;
 mod many;
 mod panels;
 
+use std::ops::Range;
+
 use onebit_kernels::cpu::ternary::{BLOCK_COLS, Packing};
-use onebit_kernels::cpu::{GROUP_ROWS, Isa, MAX_GROUPS, blocks, dense, panel, tiled};
+use onebit_kernels::cpu::{Isa, MAX_GROUPS, Outputs, Units, blocks, dense, panel, tiled};
 
 use super::columns::Columns;
 use super::rounded::{Rounded, Rounding};
 use super::screen::Activations;
 use super::tables::Tables;
 use super::threads::{Disjoint, Pool};
-use super::weights::{Blocks, Dense, Layout, Scales, Ternary, Weight};
+use super::weights::{Blocks, Layout, Scales, Ternary, Weight};
 use crate::lane::Activation;
 use crate::lane::activation::store_output;
 
-/// Rounded rows whose sums are kept on the stack at a time.
+/// Rows of floats that the groups of a unit meet in turn, so that they stay in the second-level cache.
 const CHUNK_ROWS: usize = 48;
-/// Sums of a unit.
-const UNIT_ROWS: usize = MAX_GROUPS * GROUP_ROWS;
 /// Tokens from which expanding the weights pays.
 const PANEL_TOKENS: usize = 9;
 /// Units that a thread should have at least, so that none waits long for another.
 const THREAD_UNITS: usize = 4;
-/// Weight bytes worth a hand-over between threads.
-const GRAIN_BYTES: usize = 32 << 10;
-/// Rows of rounded activations above this length (two planes) lose their place in a cache of 32 KB to a group of 4-bit weights.
-const LONG_ROW_COLS: usize = 2048;
+/// Weight bytes that a thread takes at a time: a pause between two of them, in which the memory is asked for nothing, costs as much
+/// as reading some kilobytes.
+const GRAIN_BYTES: usize = 256 << 10;
+/// Groups of the Q formats that are read side by side.
+const BLOCK_STREAMS: usize = 4;
 /// Matrices of one parallel pass.
 pub(super) const MAX_MATRICES: usize = 8;
 
@@ -173,25 +174,21 @@ pub(super) fn multiply(
     pool.run(units, grain, |thread, range| {
         // SAFETY: a thread has its own memory.
         let memory = &mut unsafe { memories.part(thread, 1) }[0];
-        for unit in range {
-            if unit < plan.units() {
-                product.many_unit(matrices, plan, unit, memory);
-                continue;
+        let planned = plan.units();
+        for unit in range.start..range.end.min(planned) {
+            product.many_unit(matrices, plan, unit, memory);
+        }
+        let mut first = planned;
+        for matrix in others() {
+            assert_eq!(matrix.weight.cols, cols, "{}: input width", matrix.weight.name);
+            let n = product.units(matrix.weight);
+            let own = range.start.clamp(first, first + n) - first..range.end.clamp(first, first + n) - first;
+            if product.uses_panels(matrix.weight) {
+                own.for_each(|unit| product.panel_unit(matrix, unit, memory));
+            } else if !own.is_empty() {
+                product.run(matrix, own);
             }
-            let mut unit = unit - plan.units();
-            for matrix in others() {
-                assert_eq!(matrix.weight.cols, cols, "{}: input width", matrix.weight.name);
-                let n = product.units(matrix.weight);
-                if unit < n {
-                    if product.uses_panels(matrix.weight) {
-                        product.panel_unit(matrix, unit, memory);
-                    } else {
-                        product.unit(matrix, unit);
-                    }
-                    break;
-                }
-                unit -= n;
-            }
+            first += n;
         }
     });
     inputs.panels = panels;
@@ -221,7 +218,7 @@ pub(super) fn multiply_groups(
     let matrix = Matrix { weight, out: Disjoint::new(out), scale: 1.0, accumulate: false };
     pool.run(groups.len().div_ceil(MAX_GROUPS), 1, |_, range| {
         for groups in groups.chunks(MAX_GROUPS).skip(range.start).take(range.len()) {
-            product.chunk::<UNIT_ROWS>(&matrix, groups, 0, 1);
+            product.dense(&matrix, groups, 0, 1);
         }
     });
 }
@@ -248,14 +245,13 @@ impl Product<'_> {
         match &weight.layout {
             Layout::Ternary(weights) if !self.uses_panels(weight) => {
                 let bundles = few::bundles(weight, weights);
-                bundles.div_ceil(few::streams(bundles, weights.matrix().packing, self.threads))
+                bundles.div_ceil(self.streams(bundles, weights.matrix().packing))
             }
             _ => weight.groups().div_ceil(self.unit_groups(weight)),
         }
     }
 
-    /// Groups of a unit: those of a panel; for one token of a Q format, whose groups are read best one after the other, as few as
-    /// keep the activations in the first-level cache beside the weights that run through it.
+    /// Groups of a unit: those of a panel, or those that are read as streams.
     fn unit_groups(&self, weight: &Weight) -> usize {
         match weight.layout {
             Layout::Ternary(_) if self.uses_panels(weight) => {
@@ -264,85 +260,66 @@ impl Product<'_> {
                 if many && long { tiled::MOST_GROUPS } else { panel::PANEL_GROUPS }
             }
             Layout::Blocks(_) if self.uses_panels(weight) => blocks::panel::PANEL_GROUPS,
-            Layout::Blocks(_) if self.tokens == 1 => 1 + usize::from(self.cols > LONG_ROW_COLS),
+            Layout::Blocks(_) => BLOCK_STREAMS,
             _ => MAX_GROUPS,
         }
     }
 
-    fn unit(&self, matrix: &Matrix<'_>, unit: usize) {
-        if let Layout::Ternary(weights) = &matrix.weight.layout {
-            return self.ternary_unit(matrix, weights, unit);
-        }
-        let (groups, units) = (matrix.weight.groups(), self.units(matrix.weight));
-        let mut chosen = [0; MAX_GROUPS];
-        let mut n = 0;
-        for stream in 0..self.unit_groups(matrix.weight) {
-            let group = if self.tokens == 1 { unit + stream * units } else { unit * MAX_GROUPS + stream };
-            if group < groups {
-                chosen[n] = group;
-                n += 1;
-            }
-        }
-        let chosen = &chosen[..n];
-        let mut token = 0;
-        while token < self.tokens {
-            let tokens = CHUNK_ROWS.min(self.tokens - token);
-            if tokens == 1 {
-                self.chunk::<UNIT_ROWS>(matrix, chosen, token, 1);
-            } else {
-                self.chunk::<{ CHUNK_ROWS * UNIT_ROWS }>(matrix, chosen, token, tokens);
-            }
-            token += tokens;
-        }
-    }
-
-    /// `tokens` rows from `token` on, `SUMS` at least their number times the rows of a unit.
-    fn chunk<const SUMS: usize>(&self, matrix: &Matrix<'_>, groups: &[usize], token: usize, tokens: usize) {
+    /// Neighbouring units without panels.
+    fn run(&self, matrix: &Matrix<'_>, range: Range<usize>) {
         match &matrix.weight.layout {
-            Layout::Ternary(_) => unreachable!("ternary weights have units of their own"),
-            Layout::Blocks(weights) => self.by_32(matrix, weights, groups, token, tokens, &mut [0.0; SUMS]),
-            Layout::Dense(weights) => self.dense(matrix, weights, groups, token, tokens, &mut [0.0; SUMS]),
-            Layout::Vector(values) => self.vector(matrix, values, token, tokens),
+            Layout::Ternary(weights) => self.ternary(matrix, weights, range),
+            Layout::Blocks(weights) => self.by_32(matrix, weights, range),
+            Layout::Dense(_) => {
+                for unit in range {
+                    self.dense_unit(matrix, unit);
+                }
+            }
+            Layout::Vector(values) => self.vector(matrix, values),
         }
     }
 
-    fn by_32(
-        &self,
-        matrix: &Matrix<'_>,
-        weights: &Blocks,
-        groups: &[usize],
-        token: usize,
-        tokens: usize,
-        sums: &mut [f32],
-    ) {
+    fn by_32(&self, matrix: &Matrix<'_>, weights: &Blocks, range: Range<usize>) {
         let x = self.inputs.get(Rounding::By32);
-        let end = token + tokens;
+        // SAFETY: each group of a matrix belongs to one unit, and a unit to one thread.
+        let out = unsafe { matrix.outputs() };
         blocks::dots(
             self.isa,
             &mut blocks::Dots {
                 weights: &weights.weights,
                 format: weights.format,
                 steps: weights.steps,
-                groups,
-                x: &x.q[2 * token * x.stride..2 * end * x.stride],
-                x_scales: &x.scales[token * x.scales_per_row..end * x.scales_per_row],
-                x_sums: &x.sums[token * x.sums_per_row..end * x.sums_per_row],
-                tokens,
-                out: sums,
+                units: Units { range, ..Units::of(matrix.weight.groups(), self.unit_groups(matrix.weight)) },
+                x: &x.q,
+                x_scales: &x.scales,
+                x_sums: &x.sums,
+                tokens: self.tokens,
+                out: &out,
             },
         );
-        self.store_all(matrix, groups, token, tokens, sums);
     }
 
-    fn dense(
-        &self,
-        matrix: &Matrix<'_>,
-        weights: &Dense,
-        groups: &[usize],
-        token: usize,
-        tokens: usize,
-        sums: &mut [f32],
-    ) {
+    fn dense_unit(&self, matrix: &Matrix<'_>, unit: usize) {
+        let (groups, units) = (matrix.weight.groups(), self.units(matrix.weight));
+        let mut chosen = [0; MAX_GROUPS];
+        let mut n = 0;
+        for stream in 0..MAX_GROUPS {
+            let group = if self.tokens == 1 { unit + stream * units } else { unit * MAX_GROUPS + stream };
+            if group < groups {
+                chosen[n] = group;
+                n += 1;
+            }
+        }
+        for token in (0..self.tokens).step_by(CHUNK_ROWS) {
+            self.dense(matrix, &chosen[..n], token, CHUNK_ROWS.min(self.tokens - token));
+        }
+    }
+
+    /// `tokens` rows from `token` on against some groups.
+    fn dense(&self, matrix: &Matrix<'_>, groups: &[usize], token: usize, tokens: usize) {
+        let Layout::Dense(weights) = &matrix.weight.layout else { unreachable!("a matrix of floats") };
+        // SAFETY: each group of a matrix belongs to one unit, and a unit to one thread.
+        let out = unsafe { matrix.outputs_from(token) };
         dense::dots(
             self.isa,
             &mut dense::Dots {
@@ -353,39 +330,44 @@ impl Product<'_> {
                 x: &self.x[token * self.cols..(token + tokens) * self.cols],
                 stride: self.cols,
                 tokens,
-                out: sums,
+                out: &out,
             },
         );
-        self.store_all(matrix, groups, token, tokens, sums);
     }
 
     /// A matrix of one row.
-    fn vector(&self, matrix: &Matrix<'_>, values: &[f32], token: usize, tokens: usize) {
-        for token in token..token + tokens {
-            let x = &self.x[token * self.cols..(token + 1) * self.cols];
-            let mut y = [0.0; GROUP_ROWS];
-            y[0] = values.iter().zip(x).fold(0.0, |sum, (w, x)| sum + w * x);
-            self.store(matrix, token, 0, &y);
+    fn vector(&self, matrix: &Matrix<'_>, values: &[f32]) {
+        for (token, x) in self.x.chunks_exact(self.cols).enumerate() {
+            let y = values.iter().zip(x).fold(0.0, |sum, (w, x)| sum + w * x);
+            // SAFETY: a matrix of one row is one unit, and a unit belongs to one thread.
+            let out = unsafe { matrix.out.part(token, 1) };
+            store_output(&mut out[0], y, matrix.scale, matrix.accumulate);
         }
     }
+}
 
-    fn store_all(&self, matrix: &Matrix<'_>, groups: &[usize], token: usize, tokens: usize, sums: &[f32]) {
-        for (n, sums) in sums.chunks(groups.len() * GROUP_ROWS).take(tokens).enumerate() {
-            for (&group, sums) in groups.iter().zip(sums.as_chunks::<GROUP_ROWS>().0) {
-                self.store(matrix, token + n, group, sums);
-            }
-        }
+impl Matrix<'_> {
+    /// The output as kernels write it.
+    ///
+    /// # Safety
+    /// While the result is in use, no other thread uses the columns of the same groups.
+    unsafe fn outputs(&self) -> Outputs<'_> {
+        // SAFETY: the caller's promise.
+        unsafe { self.outputs_from(0) }
     }
 
-    /// Writes the real rows of a group.
-    fn store(&self, matrix: &Matrix<'_>, token: usize, group: usize, y: &[f32; GROUP_ROWS]) {
-        let width = matrix.weight.rows;
-        let first = group * GROUP_ROWS;
-        let last = width.min(first + GROUP_ROWS);
-        // SAFETY: each group of a matrix belongs to one unit, and a unit to one thread.
-        let out = unsafe { matrix.out.slice(token * width + first..token * width + last) };
-        for (out, &y) in out.iter_mut().zip(y) {
-            store_output(out, y, matrix.scale, matrix.accumulate);
+    /// The output without its first `token` rows.
+    ///
+    /// # Safety
+    /// As [`Matrix::outputs`].
+    unsafe fn outputs_from(&self, token: usize) -> Outputs<'_> {
+        let (width, len) = (self.weight.rows, self.out.len());
+        let skipped = token * width;
+        assert!(skipped <= len, "rows of the output");
+        // SAFETY: the elements are those of `out` behind the skipped ones, and it lives as long; the rest is the caller's promise.
+        unsafe {
+            let start = self.out.as_mut_ptr().add(skipped);
+            Outputs::new(start, len - skipped, width, self.scale, self.accumulate)
         }
     }
 }

@@ -25,7 +25,7 @@
 use std::sync::atomic::{Ordering, compiler_fence};
 
 use super::simd::Simd;
-use super::{GROUP_ROWS, Isa, MAX_GROUPS, dispatch};
+use super::{Isa, Outputs, Units, dispatch};
 use unpack::{Unpack, with_format};
 
 pub mod panel;
@@ -140,8 +140,8 @@ pub struct Dots<'a> {
     pub format: Format,
     /// Steps in a group.
     pub steps: usize,
-    /// Groups to compute, at most [`MAX_GROUPS`].
-    pub groups: &'a [usize],
+    /// Groups to compute; for one token the four or two of a unit are read as streams.
+    pub units: Units,
     /// Activations `[tokens, 2, steps * 32]`: high, low; each at least -127.
     pub x: &'a [i8],
     /// Scale of each 32 columns, `[tokens, steps]`.
@@ -150,8 +150,8 @@ pub struct Dots<'a> {
     pub x_sums: &'a [i32],
     /// Rows of activations.
     pub tokens: usize,
-    /// `[tokens, groups, 16]`.
-    pub out: &'a mut [f32],
+    /// Where the results go.
+    pub out: &'a Outputs<'a>,
 }
 
 /// Float sums of exact integer products of a step (half a step for Q6_K), in step order.
@@ -159,15 +159,13 @@ pub struct Dots<'a> {
 /// # Panics
 /// When a slice is too short for its description.
 pub fn dots(isa: Isa, dots: &mut Dots<'_>) {
-    assert!(dots.groups.len() <= MAX_GROUPS, "at most {MAX_GROUPS} groups");
-    let group_bytes = dots.format.group_bytes(dots.steps);
-    for &group in dots.groups {
-        assert!(dots.weights.len() >= (group + 1) * group_bytes, "group {group} lies in the matrix");
-    }
+    dots.units.check();
+    let bytes = dots.format.group_bytes(dots.steps).checked_mul(dots.units.parts);
+    assert!(bytes.is_some_and(|bytes| bytes <= dots.weights.len()), "all groups lie in the matrix");
     assert!(dots.x.len() >= dots.tokens * 2 * dots.steps * STEP_COLS, "rows of activations");
     assert!(dots.x_scales.len() >= dots.tokens * dots.steps, "scales of the activations");
     assert!(dots.x_sums.len() >= dots.tokens * dots.steps * 2, "sums of the activations");
-    assert!(dots.out.len() >= dots.tokens * dots.groups.len() * GROUP_ROWS, "room for the sums");
+    dots.out.check(dots.tokens);
     dispatch!(isa, run, dots, &mut Dots<'_>);
 }
 
@@ -182,19 +180,32 @@ unsafe fn run_as<S: Simd, U: Unpack>(d: &mut Dots<'_>) {
     // SAFETY: as in `run`.
     unsafe {
         if d.tokens == 1 {
-            match d.groups.len() {
-                2 if S::WIDE => row::row::<S, U, 2>(d, 0),
-                groups => (0..groups).for_each(|group| row::row::<S, U, 1>(d, group)),
+            for range in d.units.even() {
+                match d.units.streams(range.start) {
+                    _ if range.is_empty() => {}
+                    4 if S::WIDE => row::row::<S, U, 4>(d, range),
+                    2 if S::WIDE => row::row::<S, U, 2>(d, range),
+                    1 => row::row::<S, U, 1>(d, range),
+                    streams => {
+                        for stream in 0..streams {
+                            let first = d.units.part(range.start, stream);
+                            row::row::<S, U, 1>(d, first..first + range.len());
+                        }
+                    }
+                }
             }
             return;
         }
-        for group in 0..d.groups.len() {
-            let mut token = 0;
-            while token < d.tokens {
-                token += match d.tokens - token {
-                    4.. if S::WIDE => tile::<S, U, 1, 4>(d, group, token),
-                    _ => tile::<S, U, 1, 1>(d, group, token),
-                };
+        for unit in d.units.range.clone() {
+            for stream in 0..d.units.streams(unit) {
+                let group = d.units.part(unit, stream);
+                let mut token = 0;
+                while token < d.tokens {
+                    token += match d.tokens - token {
+                        4.. if S::WIDE => tile::<S, U, 4>(d, group, token),
+                        _ => tile::<S, U, 1>(d, group, token),
+                    };
+                }
             }
         }
     }
@@ -218,65 +229,53 @@ unsafe fn sixteen<S: Simd, U: Unpack>(mut sum: S::I, codes: &[S::B; 8], first: u
 }
 
 #[inline(always)]
-unsafe fn tile<S: Simd, U: Unpack, const G: usize, const N: usize>(
-    d: &mut Dots<'_>,
-    group: usize,
-    token: usize,
-) -> usize {
+unsafe fn tile<S: Simd, U: Unpack, const N: usize>(d: &Dots<'_>, group: usize, token: usize) -> usize {
     // SAFETY: as in `run`.
     unsafe {
         let format = U::FORMAT;
         let offset = if U::SIGNED { S::SIGNED_BIAS } else { U::OFFSET };
         let cols = d.steps * STEP_COLS;
-        let mut totals = [[S::fzero(); G]; N];
-        let mut weights = [d.weights.as_ptr(); G];
-        for g in 0..G {
-            weights[g] = d.weights.as_ptr().add(d.groups[group + g] * format.group_bytes(d.steps));
-        }
+        let mut totals = [S::fzero(); N];
+        let weights = d.weights.as_ptr().add(group * format.group_bytes(d.steps));
         for step in 0..d.steps {
             let place = format.place(step);
-            for g in 0..G {
-                let from = weights[g].add(place.codes);
-                for line in 0..format.code_bytes() / 64 {
-                    S::prefetch(from.wrapping_add(512 + 64 * line));
+            let from = weights.add(place.codes);
+            for line in 0..format.code_bytes() / 64 {
+                S::prefetch(from.wrapping_add(512 + 64 * line));
+            }
+            let codes = U::codes::<S>(from);
+            let (first_scale, second_scale, minimum) =
+                U::scales::<S>(weights.add(place.scales), weights.add(place.supers));
+            for n in 0..N {
+                // Keeps the compiler from loading the activations of all tokens first, which needs more registers than there are.
+                compiler_fence(Ordering::SeqCst);
+                let at = (token + n) * d.steps + step;
+                let high = d.x.as_ptr().add((token + n) * 2 * cols + step * STEP_COLS);
+                let low = high.add(cols);
+                let scale = *d.x_scales.get_unchecked(at);
+                let sums = [*d.x_sums.get_unchecked(2 * at), *d.x_sums.get_unchecked(2 * at + 1)];
+                let first = sixteen::<S, U>(S::isplat(-offset * sums[0]), &codes, 0, low);
+                let first_high = sixteen::<S, U>(S::isplat(0), &codes, 0, high);
+                let second = sixteen::<S, U>(S::isplat(-offset * sums[1]), &codes, 4, low.add(16));
+                let second_high = sixteen::<S, U>(S::isplat(0), &codes, 4, high.add(16));
+                let first = S::join_planes(first_high, first);
+                let second = S::join_planes(second_high, second);
+                let x_scale = S::fsplat(scale);
+                let mut total = totals[n];
+                if U::HALVES {
+                    total = S::fma(S::itof(first), S::fmul(first_scale, x_scale), total);
+                    total = S::fma(S::itof(second), S::fmul(second_scale, x_scale), total);
+                } else {
+                    total = S::fma(S::itof(S::iadd(first, second)), S::fmul(first_scale, x_scale), total);
                 }
-                let codes = U::codes::<S>(from);
-                let (first_scale, second_scale, minimum) =
-                    U::scales::<S>(weights[g].add(place.scales), weights[g].add(place.supers));
-                for n in 0..N {
-                    // Keeps the compiler from loading the activations of all tokens first, which needs more registers than there are.
-                    compiler_fence(Ordering::SeqCst);
-                    let at = (token + n) * d.steps + step;
-                    let high = d.x.as_ptr().add((token + n) * 2 * cols + step * STEP_COLS);
-                    let low = high.add(cols);
-                    let scale = *d.x_scales.get_unchecked(at);
-                    let sums = [*d.x_sums.get_unchecked(2 * at), *d.x_sums.get_unchecked(2 * at + 1)];
-                    let first = sixteen::<S, U>(S::isplat(-offset * sums[0]), &codes, 0, low);
-                    let first_high = sixteen::<S, U>(S::isplat(0), &codes, 0, high);
-                    let second = sixteen::<S, U>(S::isplat(-offset * sums[1]), &codes, 4, low.add(16));
-                    let second_high = sixteen::<S, U>(S::isplat(0), &codes, 4, high.add(16));
-                    let first = S::join_planes(first_high, first);
-                    let second = S::join_planes(second_high, second);
-                    let x_scale = S::fsplat(scale);
-                    let mut total = totals[n][g];
-                    if U::HALVES {
-                        total = S::fma(S::itof(first), S::fmul(first_scale, x_scale), total);
-                        total = S::fma(S::itof(second), S::fmul(second_scale, x_scale), total);
-                    } else {
-                        total = S::fma(S::itof(S::iadd(first, second)), S::fmul(first_scale, x_scale), total);
-                    }
-                    if U::MINIMUM {
-                        total = S::fma(minimum, S::fsplat(scale * (sums[0] + sums[1]) as f32), total);
-                    }
-                    totals[n][g] = total;
+                if U::MINIMUM {
+                    total = S::fma(minimum, S::fsplat(scale * (sums[0] + sums[1]) as f32), total);
                 }
+                totals[n] = total;
             }
         }
         for n in 0..N {
-            for g in 0..G {
-                let at = ((token + n) * d.groups.len() + group + g) * GROUP_ROWS;
-                S::fstore(d.out.as_mut_ptr().add(at), totals[n][g]);
-            }
+            d.out.store::<S>(token + n, group, totals[n]);
         }
         N
     }

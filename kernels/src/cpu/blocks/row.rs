@@ -1,4 +1,4 @@
-//! One token against one or two groups. Codes are used where they lie in their bytes as far as the instruction set allows, both
+//! One token against units of one, two or four groups. Codes are used where they lie in their bytes as far as the instruction set allows, both
 //! planes of activations are joined as integers, and the float operations are those of [`super::tile`] in the same order, so the
 //! bits are the same. A group is one stream, see the layout in the parent module.
 
@@ -8,69 +8,76 @@
     reason = "tiles are small arrays indexed in lockstep, unrolled by the compiler"
 )]
 
-use super::super::GROUP_ROWS;
+use super::super::Isa;
 use super::super::simd::Simd;
 use super::unpack::Unpack;
 use super::{Dots, Place, STEP_COLS};
 
-/// How far ahead of the reading memory is asked for: farther is slower on Zen 4, whose own prefetching does the rest.
-const AHEAD_BYTES: usize = 512;
-
-/// `G` groups from `d.groups[first]` on; `d.tokens` is 1.
+/// Units of `G` groups; `d.tokens` is 1.
 ///
 /// # Safety
-/// `super::dots` has checked the slices; the instruction set is present.
+/// `super::dots` has checked the slices; `range` are units of `d` with `G` groups each; the instruction set is present.
 #[inline(always)]
-pub(super) unsafe fn row<S: Simd, U: Unpack, const G: usize>(d: &mut Dots<'_>, first: usize) {
+pub(super) unsafe fn row<S: Simd, U: Unpack, const G: usize>(d: &Dots<'_>, range: std::ops::Range<usize>) {
     // SAFETY: the caller's promise.
     unsafe {
-        let mut weights = [d.weights.as_ptr(); G];
-        for g in 0..G {
-            weights[g] = weights[g].add(d.groups[first + g] * U::FORMAT.group_bytes(d.steps));
-        }
-        let mut totals = [S::fzero(); G];
-        for step in 0..d.steps {
-            let place = U::FORMAT.place(step);
-            let high = d.x.as_ptr().add(step * STEP_COLS);
-            let low = high.add(d.steps * STEP_COLS);
-            // Of the high and the low plane, columns 0..16 and 16..32 of each.
-            let mut sums = [[[S::isplat(0); 2]; 2]; G];
-            for g in 0..G {
-                prefetch::<S, U>(weights[g], place, step);
+        let (steps, distance) = (d.steps, d.units.distance);
+        let (x, x_scales, x_sums) = (d.x.as_ptr(), d.x_scales.as_ptr(), d.x_sums.as_ptr());
+        let bytes = U::FORMAT.group_bytes(steps);
+        let mut first = d.weights.as_ptr().add(range.start * bytes);
+        let (out, ahead) = (d.out, Isa::reading().ahead_bytes);
+        for unit in range {
+            let mut weights = [first; G];
+            for g in 1..G {
+                weights[g] = first.add(g * distance * bytes);
             }
-            for j in 0..4 {
-                for half in 0..2 {
-                    let at = 16 * half + 4 * j;
-                    let (high, low) = (S::splat4(high.add(at)), S::splat4(low.add(at)));
+            let mut totals = [S::fzero(); G];
+            for step in 0..steps {
+                let place = U::FORMAT.place(step);
+                let high = x.add(step * STEP_COLS);
+                let low = high.add(steps * STEP_COLS);
+                // Of the high and the low plane, columns 0..16 and 16..32 of each.
+                let mut sums = [[[S::isplat(0); 2]; 2]; G];
+                if ahead > 0 {
                     for g in 0..G {
-                        let codes = U::line::<S>(weights[g].add(place.codes), j)[half];
-                        sums[g][0][half] = dot::<S, U>(sums[g][0][half], codes, high);
-                        sums[g][1][half] = dot::<S, U>(sums[g][1][half], codes, low);
+                        ask::<S, U>(weights[g].wrapping_add(ahead), place, step);
                     }
                 }
+                for j in 0..4 {
+                    for half in 0..2 {
+                        let at = 16 * half + 4 * j;
+                        let (high, low) = (S::splat4(high.add(at)), S::splat4(low.add(at)));
+                        for g in 0..G {
+                            let codes = U::line::<S>(weights[g].add(place.codes), j)[half];
+                            sums[g][0][half] = dot::<S, U>(sums[g][0][half], codes, high);
+                            sums[g][1][half] = dot::<S, U>(sums[g][1][half], codes, low);
+                        }
+                    }
+                }
+                let x_scale = *x_scales.add(step);
+                let x_sums = [*x_sums.add(2 * step), *x_sums.add(2 * step + 1)];
+                for g in 0..G {
+                    let [high, low] = sums[g];
+                    let halves = [S::join_planes(high[0], low[0]), S::join_planes(high[1], low[1])];
+                    let scales = U::scales::<S>(weights[g].add(place.scales), weights[g].add(place.supers));
+                    totals[g] = add_step::<S, U>(totals[g], halves, scales, x_scale, x_sums);
+                }
             }
-            let x_scale = *d.x_scales.get_unchecked(step);
-            let x_sums = [*d.x_sums.get_unchecked(2 * step), *d.x_sums.get_unchecked(2 * step + 1)];
             for g in 0..G {
-                let [high, low] = sums[g];
-                let halves = [S::join_planes(high[0], low[0]), S::join_planes(high[1], low[1])];
-                let scales = U::scales::<S>(weights[g].add(place.scales), weights[g].add(place.supers));
-                totals[g] = add_step::<S, U>(totals[g], halves, scales, x_scale, x_sums);
+                out.store::<S>(0, unit + g * distance, totals[g]);
             }
-        }
-        for g in 0..G {
-            S::fstore(d.out.as_mut_ptr().add((first + g) * GROUP_ROWS), totals[g]);
+            first = first.add(bytes);
         }
     }
 }
 
-/// Asks for the lines that are read [`AHEAD_BYTES`] after those of `step`.
+/// Asks for the lines of `step` of the group at `weights`.
 #[inline(always)]
-unsafe fn prefetch<S: Simd, U: Unpack>(weights: *const u8, place: Place, step: usize) {
+unsafe fn ask<S: Simd, U: Unpack>(weights: *const u8, place: Place, step: usize) {
     let first = if step.is_multiple_of(U::FORMAT.pack_steps()) { place.supers } else { place.codes };
     for line in (first..place.codes + U::FORMAT.code_bytes()).step_by(64) {
         // SAFETY: a prefetch reads nothing; the caller promises the instruction set.
-        unsafe { S::prefetch(weights.wrapping_add(line + AHEAD_BYTES)) }
+        unsafe { S::prefetch(weights.wrapping_add(line)) }
     }
 }
 

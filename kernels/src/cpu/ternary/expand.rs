@@ -32,7 +32,7 @@ pub struct Panel<'a> {
 /// # Panics
 /// When the group or the columns do not lie in the matrix, the columns start elsewhere, or `out` is too short.
 pub fn expand(isa: Isa, panel: &mut Panel<'_>) {
-    panel.matrix.check(&[panel.group * GROUP_ROWS / panel.matrix.packing.rows()]);
+    panel.matrix.check(panel.group * GROUP_ROWS / panel.matrix.packing.rows() + 1);
     let Range { start, end } = panel.columns;
     let cols = panel.matrix.k_blocks * BLOCK_COLS;
     assert!(start <= end && end <= cols, "columns {start}..{end} of {cols}");

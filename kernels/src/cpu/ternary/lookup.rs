@@ -52,31 +52,33 @@ pub(super) unsafe fn scaled<S: Words>(d: &mut Few<'_>) {
 unsafe fn pairs<S: Words, const V: usize>(d: &mut Few<'_>, scaled: bool) {
     // SAFETY: as in `exact`.
     unsafe {
-        let mut at = 0;
-        while at < d.bundles.len() {
-            let left = d.bundles.len() - at;
-            let n = if left >= 8 && d.tokens == 1 && !scaled { 8 } else { [1, 2, 2, 4][left.min(4) - 1] };
-            let mut token = 0;
-            while token < d.tokens {
-                let left = d.tokens - token;
-                token += match (scaled, n, left) {
-                    (false, 8, _) => exact_tile::<S, V, 8, 1>(d, at, token),
-                    (false, 4, 3..) => exact_tile::<S, V, 4, 3>(d, at, token),
-                    (false, 4, 2) => exact_tile::<S, V, 4, 2>(d, at, token),
-                    (false, 4, _) => exact_tile::<S, V, 4, 1>(d, at, token),
-                    (false, 2, 4..) => exact_tile::<S, V, 2, 4>(d, at, token),
-                    (false, 2, 2..) => exact_tile::<S, V, 2, 2>(d, at, token),
-                    (false, 2, _) => exact_tile::<S, V, 2, 1>(d, at, token),
-                    (false, _, 4..) => exact_tile::<S, V, 1, 4>(d, at, token),
-                    (false, ..) => exact_tile::<S, V, 1, 1>(d, at, token),
-                    (true, 4, _) => scaled_tile::<S, V, 4, 1>(d, at, token),
-                    (true, 2, 2..) => scaled_tile::<S, V, 2, 2>(d, at, token),
-                    (true, 2, _) => scaled_tile::<S, V, 2, 1>(d, at, token),
-                    (true, _, 2..) => scaled_tile::<S, V, 1, 2>(d, at, token),
-                    (true, ..) => scaled_tile::<S, V, 1, 1>(d, at, token),
-                };
+        for unit in d.units.range.clone() {
+            let (streams, mut at) = (d.units.streams(unit), 0);
+            while at < streams {
+                let left = streams - at;
+                let n = if left >= 8 && d.tokens == 1 && !scaled { 8 } else { [1, 2, 2, 4][left.min(4) - 1] };
+                let mut token = 0;
+                while token < d.tokens {
+                    let left = d.tokens - token;
+                    token += match (scaled, n, left) {
+                        (false, 8, _) => exact_tile::<S, V, 8, 1>(d, unit, at, token),
+                        (false, 4, 3..) => exact_tile::<S, V, 4, 3>(d, unit, at, token),
+                        (false, 4, 2) => exact_tile::<S, V, 4, 2>(d, unit, at, token),
+                        (false, 4, _) => exact_tile::<S, V, 4, 1>(d, unit, at, token),
+                        (false, 2, 4..) => exact_tile::<S, V, 2, 4>(d, unit, at, token),
+                        (false, 2, 2..) => exact_tile::<S, V, 2, 2>(d, unit, at, token),
+                        (false, 2, _) => exact_tile::<S, V, 2, 1>(d, unit, at, token),
+                        (false, _, 4..) => exact_tile::<S, V, 1, 4>(d, unit, at, token),
+                        (false, ..) => exact_tile::<S, V, 1, 1>(d, unit, at, token),
+                        (true, 4, _) => scaled_tile::<S, V, 4, 1>(d, unit, at, token),
+                        (true, 2, 2..) => scaled_tile::<S, V, 2, 2>(d, unit, at, token),
+                        (true, 2, _) => scaled_tile::<S, V, 2, 1>(d, unit, at, token),
+                        (true, _, 2..) => scaled_tile::<S, V, 1, 2>(d, unit, at, token),
+                        (true, ..) => scaled_tile::<S, V, 1, 1>(d, unit, at, token),
+                    };
+                }
+                at += n;
             }
-            at += n;
         }
     }
 }
@@ -89,13 +91,13 @@ struct Streams<const P: usize, const N: usize> {
 
 impl<const P: usize, const N: usize> Streams<P, N> {
     #[inline(always)]
-    unsafe fn new(d: &Few<'_>, at: usize, token: usize) -> Self {
+    unsafe fn new(d: &Few<'_>, unit: usize, at: usize, token: usize) -> Self {
         let bytes = d.matrix.packing.bundle_bytes(d.matrix.k_blocks);
         // SAFETY: the caller promises bundles and tokens of `d`, whose slices were checked.
         unsafe {
             let mut streams = Self { codes: [d.matrix.codes.as_ptr(); P], tables: [d.tables.as_ptr(); N] };
             for p in 0..P {
-                streams.codes[p] = streams.codes[p].add(d.bundles[at + p] * bytes);
+                streams.codes[p] = streams.codes[p].add(d.units.part(unit, at + p) * bytes);
             }
             for n in 0..N {
                 streams.tables[n] = streams.tables[n].add((token + n) * d.table_stride);
@@ -145,12 +147,13 @@ impl<const P: usize, const N: usize> Streams<P, N> {
 #[inline(always)]
 unsafe fn exact_tile<S: Words, const V: usize, const P: usize, const N: usize>(
     d: &Few<'_>,
+    unit: usize,
     at: usize,
     token: usize,
 ) -> usize {
     // SAFETY: as in `exact`.
     unsafe {
-        let mut streams = Streams::<P, N>::new(d, at, token);
+        let mut streams = Streams::<P, N>::new(d, unit, at, token);
         let mut totals = [[[S::isplat(0); 2]; P]; N];
         for _ in 0..d.segments() {
             let mut sums = [[S::wzero(); P]; N];
@@ -177,7 +180,7 @@ unsafe fn exact_tile<S: Words, const V: usize, const P: usize, const N: usize>(
             let x_scale = S::fsplat(*d.x_scales.get_unchecked(token + n));
             for p in 0..P {
                 for h in 0..2 {
-                    let group = 2 * d.bundles[at + p] + h;
+                    let group = 2 * d.units.part(unit, at + p) + h;
                     if group < d.groups {
                         let scale = S::fload(d.row_scales.as_ptr().add(group * GROUP_ROWS));
                         let y = S::fmul(S::itof(totals[n][p][h]), S::fmul(x_scale, scale));
@@ -229,6 +232,7 @@ impl<S: Words, const P: usize, const N: usize> Blocks<S, P, N> {
 #[inline(always)]
 unsafe fn scaled_tile<S: Words, const V: usize, const P: usize, const N: usize>(
     d: &Few<'_>,
+    unit: usize,
     at: usize,
     token: usize,
 ) -> usize {
@@ -237,7 +241,7 @@ unsafe fn scaled_tile<S: Words, const V: usize, const P: usize, const N: usize>(
         let n_scales = (d.matrix.k_blocks * super::BLOCK_COLS).div_ceil(X_SCALE_COLS);
         let segment_bytes = d.matrix.packing.segment_tables(Scaling::Blocks) * TABLE_BYTES;
         let extra = d.matrix.packing.slots() * TABLE_BYTES;
-        let mut streams = Streams::<P, N>::new(d, at, token);
+        let mut streams = Streams::<P, N>::new(d, unit, at, token);
         let mut totals = [[[S::fzero(); 2]; P]; N];
         for segment in 0..d.segments() {
             let tables = streams.tables;
@@ -265,7 +269,7 @@ unsafe fn scaled_tile<S: Words, const V: usize, const P: usize, const N: usize>(
                     for p in 0..P {
                         let halves = S::wsplit(blocks.sums[n][p]);
                         for h in 0..2 {
-                            let factor = d.factor::<S>(x_scale, 2 * d.bundles[at + p] + h, segment);
+                            let factor = d.factor::<S>(x_scale, 2 * d.units.part(unit, at + p) + h, segment);
                             totals[n][p][h] = S::fma(S::itof(halves[h]), factor, totals[n][p][h]);
                         }
                     }
@@ -278,7 +282,7 @@ unsafe fn scaled_tile<S: Words, const V: usize, const P: usize, const N: usize>(
         for n in 0..N {
             for p in 0..P {
                 for h in 0..2 {
-                    d.store_scaled::<S>(token + n, 2 * d.bundles[at + p] + h, totals[n][p][h]);
+                    d.store_scaled::<S>(token + n, 2 * d.units.part(unit, at + p) + h, totals[n][p][h]);
                 }
             }
         }

@@ -2,17 +2,17 @@
 //! weights, products of [`many`] rows, which are bound by reading tables, and [`expand`], with which panels begin.
 //!
 //! Instructions in the inner loops of AVX-512 for one token, for each 64 bytes of weights (`objdump -d`; two bits as two streams, the
-//! others as eight, so that table loads count an eighth), and GB/s of one Zen 4 core that reads 33 to 34 (kernels alone, the others as
-//! four streams, matrices of 2560 by 2560):
+//! others as eight, so that table loads count an eighth), and GB/s of one Zen 4 core that reads 32 to 34 (kernels alone, two bits as one
+//! stream, the others as eight, matrices of 2560 by 2560):
 //!
 //! | packing | instructions for 64 bytes | weights there | a weight | in cache | from memory |
 //! |---|---|---|---|---|---|
-//! | two bits | 1 load, 4 and, 4 dot products, 2 broadcasts, 1.5 of the loop: 12.5 | 256 | 0.049 | 46 | 30 |
-//! | sparse | 1.4 loads, 1 prefetch, 3.2 permutations, 3.2 additions, 3 shifts, 0.5 of the loop: 12.3 | 409.6 | 0.030 | 41 | 31 |
-//! | triples | the same | 303.4 | 0.041 | 42 | 32 |
+//! | two bits | 1 load, 4 and, 4 dot products, 2 broadcasts, 1.5 of the loop: 12.5 | 256 | 0.049 | 49 | 32 |
+//! | sparse | 1.4 loads, 1 prefetch, 3.2 permutations, 3.2 additions, 3 shifts, 0.5 of the loop: 12.3 | 409.6 | 0.030 | 41 | 29 |
+//! | triples | the same | 303.4 | 0.041 | 42 | 30 |
 //!
-//! 64 bytes take 7 cycles to arrive from memory, and the loops 4 to 6 of work, so what is missing to the ceiling are the ends
-//! of units, where the sums must be finished before the streams go on.
+//! 64 bytes take 7 cycles to arrive from memory, and the loops 4 to 6 of work. What stands between two calls costs more than both:
+//! a chain of loads there waits behind misses of weights at every step, so a call takes long runs of rows.
 
 #![expect(unsafe_code, reason = "raw loads in the inner loops, after every slice was checked")]
 
@@ -33,7 +33,7 @@ pub use packing::Packing;
 pub use tables::{Scaling, Tables, tables};
 
 use super::simd::Simd;
-use super::{GROUP_ROWS, Isa, Outputs, dispatch};
+use super::{GROUP_ROWS, Isa, Outputs, Units, dispatch};
 use packing::SEGMENT_COLS;
 
 /// Columns in a 64-byte block of two-bit codes.
@@ -60,12 +60,11 @@ pub struct Matrix<'a> {
 }
 
 impl Matrix<'_> {
-    pub(super) fn check(&self, bundles: &[usize]) {
+    /// Checks that the matrix has `bundles` bundles.
+    pub(super) fn check(&self, bundles: usize) {
         assert!(self.k_blocks * BLOCK_COLS <= MAX_COLS, "at most {MAX_COLS} columns");
-        let bytes = self.packing.bundle_bytes(self.k_blocks);
-        for &bundle in bundles {
-            assert!(self.codes.len() / bytes.max(1) > bundle, "bundle {bundle} lies in the matrix");
-        }
+        let bytes = self.packing.bundle_bytes(self.k_blocks).checked_mul(bundles);
+        assert!(bytes.is_some_and(|bytes| bytes <= self.codes.len()), "{bundles} bundles lie in the matrix");
     }
 }
 
@@ -76,8 +75,8 @@ pub struct Few<'a> {
     pub matrix: Matrix<'a>,
     /// Groups of sixteen rows in the matrix.
     pub groups: usize,
-    /// Bundles of [`Packing::rows`] rows to compute; eight, four or two at a time are read as streams.
-    pub bundles: &'a [usize],
+    /// Bundles of [`Packing::rows`] rows to compute; the eight, four or two of a unit are read as streams.
+    pub units: Units,
     /// Scale of each row, padded to whole groups; for [`scaled`] empty for 1.
     pub row_scales: &'a [f32],
     /// For [`scaled`]: f32 `[groups, k_blocks / 16 rounded up, 16 rows]`, or empty for 1.
@@ -106,12 +105,13 @@ impl Few<'_> {
     }
 
     fn check(&self, scaling: Scaling) {
-        self.matrix.check(self.bundles);
+        self.units.check();
+        self.matrix.check(self.units.parts);
         let table_bytes = self.matrix.packing.table_bytes(self.matrix.k_blocks, scaling);
         if self.matrix.packing == Packing::TwoBits {
             let cols = self.matrix.k_blocks * BLOCK_COLS;
             assert!(self.stride >= cols && self.x.len() >= self.tokens * self.stride, "rows of activations");
-            assert!(self.bundles.iter().all(|&group| group < self.groups), "groups of the matrix");
+            assert!(self.units.parts <= self.groups, "groups of the matrix");
         } else {
             assert!(self.table_stride >= table_bytes, "tables of a row");
             assert!(self.tables.len() >= self.tokens * self.table_stride, "tables of the activations");

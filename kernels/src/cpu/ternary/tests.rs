@@ -79,8 +79,15 @@ impl Case {
         rows.flat_map(|x| x.chunks(cols).map(|x| x.iter().map(|&x| i32::from(x)).sum())).collect()
     }
 
-    /// Results with all bundles in `bundles`-sized calls and `tokens` rows a call.
-    fn run(&self, isa: Isa, scaling: Scaling, blocks: bool, bundles: usize, tokens: usize) -> Vec<f32> {
+    /// Results with units of `streams` bundles, `calls` units and `tokens` rows a call.
+    fn run(
+        &self,
+        isa: Isa,
+        (scaling, blocks): (Scaling, bool),
+        streams: usize,
+        calls: usize,
+        tokens: usize,
+    ) -> Vec<f32> {
         let n = if scaling == Scaling::Row { 1 } else { self.cols.div_ceil(X_SCALE_COLS) };
         let x_scales: Vec<f32> = (0..self.tokens * n).map(|i| 0.25 + i as f32 / 64.0).collect();
         let x_sums = self.x_sums(if scaling == Scaling::Row { self.stride() } else { X_SCALE_COLS });
@@ -92,17 +99,17 @@ impl Case {
             }
         }
         let mut out = vec![f32::NAN; self.tokens * self.rows];
-        let all: Vec<usize> = (0..self.rows.div_ceil(self.packing.rows())).collect();
+        let all = Units::of(self.rows.div_ceil(self.packing.rows()), streams);
         for first in (0..self.tokens).step_by(tokens) {
             let tokens = tokens.min(self.tokens - first);
-            for bundles in all.chunks(bundles) {
+            for unit in all.range.clone().step_by(calls) {
                 let to = &mut out[first * self.rows..(first + tokens) * self.rows];
                 // SAFETY: one thread, and `out` lives on.
                 let to = unsafe { Outputs::new(to.as_mut_ptr(), to.len(), self.rows, 1.0, false) };
                 let few = &mut Few {
                     matrix: Matrix { codes: &self.codes, packing: self.packing, k_blocks: self.k_blocks() },
                     groups: self.rows.div_ceil(GROUP_ROWS),
-                    bundles,
+                    units: Units { range: unit..all.range.end.min(unit + calls), ..all.clone() },
                     row_scales: if blocks { &[] } else { &self.row_scales },
                     block_scales: if blocks { &self.block_scales } else { &[] },
                     x: &self.x[first * self.stride()..],
@@ -177,14 +184,16 @@ fn check(packing: Packing, rows: usize, cols: usize, tokens: usize) {
         let fused = isa != Isa::portable() && !words_are_portable;
         for (scaling, blocks) in [(Scaling::Row, false), (Scaling::Blocks, false), (Scaling::Blocks, true)] {
             let expected = case.expected(scaling, blocks, fused);
-            for (bundles, together) in [(4, 8), (2, 1), (1, 3), (4, 1), (9, 1)] {
-                let found = case.run(isa, scaling, blocks, bundles, together);
+            for (streams, calls, together) in
+                [(4, 1, 8), (2, 3, 1), (1, 2, 3), (4, 5, 1), (9, 1, 1), (1, 7, 1), (8, 2, 1)]
+            {
+                let found = case.run(isa, (scaling, blocks), streams, calls, together);
                 for (i, (found, expected)) in found.iter().zip(&expected).enumerate() {
                     assert_eq!(
                         found.to_bits(),
                         expected.to_bits(),
-                        "{packing:?} on {}: [{rows}, {cols}], {scaling:?}, block scales {blocks}, {bundles} bundles of {together} \
-                         tokens: row {} of token {} is {found}, not {expected}",
+                        "{packing:?} on {}: [{rows}, {cols}], {scaling:?}, block scales {blocks}, {calls} units of \
+                         {streams} streams and {together} tokens: row {} of token {} is {found}, not {expected}",
                         isa.name(),
                         i % rows,
                         i / rows

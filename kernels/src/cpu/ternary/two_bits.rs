@@ -7,39 +7,41 @@
     reason = "tiles are small arrays indexed in lockstep, unrolled by the compiler"
 )]
 
-use super::super::GROUP_ROWS;
 use super::super::simd::Simd;
+use super::super::{GROUP_ROWS, Isa};
 use super::{BLOCK_BYTES, BLOCK_COLS, Few, X_SCALE_COLS};
 
 const X_SCALE_BLOCKS: usize = X_SCALE_COLS / BLOCK_COLS;
 
-/// Calls `$tile::<S, groups, tokens>(job, at, token)` until all groups and tokens are done.
+/// Calls `$tile::<S, groups, tokens>(job, unit, stream, token)` until all groups of the units of `$range` and all tokens are done.
 macro_rules! tiles {
-    ($simd:ident, $d:ident, $tile:ident) => {{
-        let mut at = 0;
-        while at < $d.bundles.len() {
-            let groups = $d.bundles.len() - at;
-            let mut token = 0;
-            let mut done = 1;
-            while token < $d.tokens {
-                let (n, groups) = match ($d.tokens, groups) {
-                    (1, 4..) => ($tile::<$simd, 4, 1>($d, at, token), 4),
-                    (1, 2..) => ($tile::<$simd, 2, 1>($d, at, token), 2),
-                    (2.., 2..) if $simd::WIDE => match $d.tokens - token {
-                        4.. => ($tile::<$simd, 2, 4>($d, at, token), 2),
-                        3 => ($tile::<$simd, 2, 3>($d, at, token), 2),
-                        2 => ($tile::<$simd, 2, 2>($d, at, token), 2),
-                        _ => ($tile::<$simd, 2, 1>($d, at, token), 2),
-                    },
-                    _ => match $d.tokens - token {
-                        2.. => ($tile::<$simd, 1, 2>($d, at, token), 1),
-                        _ => ($tile::<$simd, 1, 1>($d, at, token), 1),
-                    },
-                };
-                token += n;
-                done = groups;
+    ($simd:ident, $d:ident, $range:expr, $tile:ident) => {{
+        for unit in $range {
+            let (streams, mut at) = ($d.units.streams(unit), 0);
+            while at < streams {
+                let groups = streams - at;
+                let mut token = 0;
+                let mut done = 1;
+                while token < $d.tokens {
+                    let (n, groups) = match ($d.tokens, groups) {
+                        (1, 4..) => ($tile::<$simd, 4, 1>($d, unit, at, token), 4),
+                        (1, 2..) => ($tile::<$simd, 2, 1>($d, unit, at, token), 2),
+                        (2.., 2..) if $simd::WIDE => match $d.tokens - token {
+                            4.. => ($tile::<$simd, 2, 4>($d, unit, at, token), 2),
+                            3 => ($tile::<$simd, 2, 3>($d, unit, at, token), 2),
+                            2 => ($tile::<$simd, 2, 2>($d, unit, at, token), 2),
+                            _ => ($tile::<$simd, 2, 1>($d, unit, at, token), 2),
+                        },
+                        _ => match $d.tokens - token {
+                            2.. => ($tile::<$simd, 1, 2>($d, unit, at, token), 1),
+                            _ => ($tile::<$simd, 1, 1>($d, unit, at, token), 1),
+                        },
+                    };
+                    token += n;
+                    done = groups;
+                }
+                at += done;
             }
-            at += done;
         }
     }};
 }
@@ -48,14 +50,24 @@ macro_rules! tiles {
 #[inline(always)]
 pub(super) unsafe fn exact<S: Simd>(d: &mut Few<'_>) {
     // SAFETY: `super::exact` checked every slice; the caller promises the instruction set.
-    unsafe { tiles!(S, d, exact_tile) }
+    unsafe {
+        for range in d.units.even() {
+            match d.units.streams(range.start) {
+                _ if range.is_empty() => {}
+                4 if d.tokens == 1 => exact_row::<S, 4>(d, range),
+                2 if d.tokens == 1 => exact_row::<S, 2>(d, range),
+                1 if d.tokens == 1 => exact_row::<S, 1>(d, range),
+                _ => tiles!(S, d, range, exact_tile),
+            }
+        }
+    }
 }
 
 /// Activation scales for each 64 columns.
 #[inline(always)]
 pub(super) unsafe fn scaled<S: Simd>(d: &mut Few<'_>) {
     // SAFETY: `super::scaled` checked every slice; the caller promises the instruction set.
-    unsafe { tiles!(S, d, scaled_tile) }
+    unsafe { tiles!(S, d, d.units.range.clone(), scaled_tile) }
 }
 
 /// Adds blocks of `G` groups times `N` rows of activations, without the bias of the codes.
@@ -101,17 +113,23 @@ unsafe fn add_blocks<S: Simd, const G: usize, const N: usize>(
     }
 }
 
-/// As [`add_blocks`] for one row, with a sum for each plane and so no shifts.
+/// As [`add_blocks`] for one row, with a sum for each plane and so no shifts. `ahead` as in [`super::super::Reading`].
 #[inline(always)]
 unsafe fn add_blocks_one<S: Simd, const G: usize>(
     codes: [*const u8; G],
     x: *const i8,
     blocks: std::ops::Range<usize>,
+    ahead: usize,
 ) -> [S::I; G] {
     // SAFETY: as in `add_blocks`.
     unsafe {
         let mut sums = [S::trits_zero(); G];
         for block in blocks {
+            if ahead > 0 {
+                for g in 0..G {
+                    S::prefetch(codes[g].wrapping_add(block * BLOCK_BYTES + ahead));
+                }
+            }
             let x = x.add(block * BLOCK_COLS);
             let x = [S::splat4(x), S::splat4(x.add(4)), S::splat4(x.add(8)), S::splat4(x.add(12))];
             for g in 0..G {
@@ -136,7 +154,7 @@ unsafe fn add<S: Simd, const G: usize, const N: usize>(
     // SAFETY: as in `add_blocks`.
     unsafe {
         if N == 1 {
-            [add_blocks_one::<S, G>(codes, x, blocks); N]
+            [add_blocks_one::<S, G>(codes, x, blocks, 0); N]
         } else {
             add_blocks::<S, G, N>(codes, x, stride, blocks)
         }
@@ -144,27 +162,64 @@ unsafe fn add<S: Simd, const G: usize, const N: usize>(
 }
 
 #[inline(always)]
-unsafe fn streams<const G: usize>(d: &Few<'_>, at: usize) -> [*const u8; G] {
+unsafe fn streams<const G: usize>(d: &Few<'_>, unit: usize, at: usize) -> [*const u8; G] {
     let bytes = d.matrix.k_blocks * BLOCK_BYTES;
     let mut codes = [d.matrix.codes.as_ptr(); G];
     for g in 0..G {
         // SAFETY: the caller promises groups of `d`, whose codes were checked.
-        codes[g] = unsafe { codes[g].add(d.bundles[at + g] * bytes) };
+        codes[g] = unsafe { codes[g].add(d.units.part(unit, at + g) * bytes) };
     }
     codes
 }
 
+/// One row of activations against `range`, units of `G` groups. What a unit needs follows from the unit before by additions, so that
+/// nothing but weights is waited for where one ends: a chain of loads there costs more than the arithmetic of a unit, since all
+/// places for misses of the first-level cache are taken by weights.
 #[inline(always)]
-unsafe fn exact_tile<S: Simd, const G: usize, const N: usize>(d: &Few<'_>, at: usize, token: usize) -> usize {
+unsafe fn exact_row<S: Simd, const G: usize>(d: &Few<'_>, range: std::ops::Range<usize>) {
+    // SAFETY: as in `exact`; `range` are units of `d` with `G` groups each.
+    unsafe {
+        let (blocks, distance) = (d.matrix.k_blocks, d.units.distance);
+        let bytes = blocks * BLOCK_BYTES;
+        let x = d.x.as_ptr();
+        let x_sum = S::isplat(-*d.x_sums.get_unchecked(0));
+        let x_scale = S::fsplat(*d.x_scales.get_unchecked(0));
+        let mut codes = d.matrix.codes.as_ptr().add(range.start * bytes);
+        let row_scales = d.row_scales.as_ptr();
+        let (out, ahead) = (d.out, Isa::reading().ahead_bytes);
+        for unit in range {
+            let mut streams = [codes; G];
+            for g in 1..G {
+                streams[g] = codes.add(g * distance * bytes);
+            }
+            let sums = add_blocks_one::<S, G>(streams, x, 0..blocks, ahead);
+            for g in 0..G {
+                let group = unit + g * distance;
+                let scale = S::fload(row_scales.add(group * GROUP_ROWS));
+                let y = S::fmul(S::itof(S::iadd(sums[g], x_sum)), S::fmul(x_scale, scale));
+                out.store::<S>(0, group, y);
+            }
+            codes = codes.add(bytes);
+        }
+    }
+}
+
+#[inline(always)]
+unsafe fn exact_tile<S: Simd, const G: usize, const N: usize>(
+    d: &Few<'_>,
+    unit: usize,
+    at: usize,
+    token: usize,
+) -> usize {
     // SAFETY: as in `exact`.
     unsafe {
         let x = d.x.as_ptr().add(token * d.stride);
-        let sums = add::<S, G, N>(streams(d, at), x, d.stride, 0..d.matrix.k_blocks);
+        let sums = add::<S, G, N>(streams(d, unit, at), x, d.stride, 0..d.matrix.k_blocks);
         for n in 0..N {
             let x_sum = S::isplat(-*d.x_sums.get_unchecked(token + n));
             let x_scale = S::fsplat(*d.x_scales.get_unchecked(token + n));
             for g in 0..G {
-                let group = d.bundles[at + g];
+                let group = d.units.part(unit, at + g);
                 let scale = S::fload(d.row_scales.as_ptr().add(group * GROUP_ROWS));
                 let y = S::fmul(S::itof(S::iadd(sums[n][g], x_sum)), S::fmul(x_scale, scale));
                 d.out.store::<S>(token + n, group, y);
@@ -177,6 +232,7 @@ unsafe fn exact_tile<S: Simd, const G: usize, const N: usize>(d: &Few<'_>, at: u
 #[inline(always)]
 unsafe fn scaled_tile<S: Simd, const G: usize, const N: usize>(
     d: &Few<'_>,
+    unit: usize,
     at: usize,
     token: usize,
 ) -> usize {
@@ -184,7 +240,7 @@ unsafe fn scaled_tile<S: Simd, const G: usize, const N: usize>(
     unsafe {
         let n_scales = d.matrix.k_blocks.div_ceil(X_SCALE_BLOCKS);
         let x = d.x.as_ptr().add(token * d.stride);
-        let codes = streams(d, at);
+        let codes = streams(d, unit, at);
         let mut totals = [[S::fzero(); G]; N];
         for scale in 0..n_scales {
             let blocks = scale * X_SCALE_BLOCKS..d.matrix.k_blocks.min((scale + 1) * X_SCALE_BLOCKS);
@@ -193,14 +249,14 @@ unsafe fn scaled_tile<S: Simd, const G: usize, const N: usize>(
                 let x_sum = S::isplat(-*d.x_sums.get_unchecked((token + n) * n_scales + scale));
                 let x_scale = S::fsplat(*d.x_scales.get_unchecked((token + n) * n_scales + scale));
                 for g in 0..G {
-                    let factor = d.factor::<S>(x_scale, d.bundles[at + g], scale / 4);
+                    let factor = d.factor::<S>(x_scale, d.units.part(unit, at + g), scale / 4);
                     totals[n][g] = S::fma(S::itof(S::iadd(sums[n][g], x_sum)), factor, totals[n][g]);
                 }
             }
         }
         for n in 0..N {
             for g in 0..G {
-                d.store_scaled::<S>(token + n, d.bundles[at + g], totals[n][g]);
+                d.store_scaled::<S>(token + n, d.units.part(unit, at + g), totals[n][g]);
             }
         }
         N

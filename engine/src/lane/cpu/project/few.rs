@@ -3,8 +3,10 @@
 
 #![expect(unsafe_code, reason = "threads write disjoint columns of the outputs")]
 
+use std::ops::Range;
+
 use onebit_kernels::cpu::ternary::{self, Packing, Scaling};
-use onebit_kernels::cpu::{Isa, MAX_GROUPS};
+use onebit_kernels::cpu::{Isa, Units};
 
 use super::super::rounded::Rounding;
 use super::super::tables::Tables;
@@ -17,20 +19,6 @@ use crate::lane::Activation;
 pub(super) fn bundles(weight: &Weight, weights: &Ternary) -> usize {
     weight.rows.div_ceil(weights.matrix().packing.rows())
 }
-
-/// Most bundles of a unit.
-const MAX_STREAMS: usize = 8;
-
-/// Bundles of a unit. With five-bit codes the tables are read once for all of them, so they are as many as leave each thread some
-/// units.
-pub(super) fn streams(bundles: usize, packing: Packing, threads: usize) -> usize {
-    if packing == Packing::TwoBits {
-        return Isa::streams();
-    }
-    [8, 4, 2].into_iter().find(|streams| bundles >= streams * THREAD_UNITS * threads).unwrap_or(1)
-}
-
-const _: () = assert!(MAX_STREAMS >= MAX_GROUPS, "two-bit codes are read as up to MAX_GROUPS streams");
 
 impl Inputs {
     /// Makes the tables that a product of a few rows needs.
@@ -77,13 +65,21 @@ pub(super) fn fill_tables(
 }
 
 impl Product<'_> {
-    /// A few tokens against bundles of ternary rows that lie far apart.
-    pub(super) fn ternary_unit(&self, matrix: &Matrix<'_>, weights: &Ternary, unit: usize) {
+    /// Bundles of a unit. Two bits: as many as the memory likes, and two where they share the loads of several tokens. With five-bit
+    /// codes the tables are read once for all of them, so they are as many as leave each thread some units.
+    pub(super) fn streams(&self, bundles: usize, packing: Packing) -> usize {
+        if packing == Packing::TwoBits {
+            let streams = Isa::reading().streams;
+            return if self.tokens == 1 { streams } else { streams.max(2) };
+        }
+        [8, 4, 2].into_iter().find(|streams| bundles >= streams * THREAD_UNITS * self.threads).unwrap_or(1)
+    }
+
+    /// A few tokens against neighbouring units of ternary rows.
+    pub(super) fn ternary(&self, matrix: &Matrix<'_>, weights: &Ternary, range: Range<usize>) {
         let codes = weights.matrix();
-        let (bundles, units) = (bundles(matrix.weight, weights), self.units(matrix.weight));
-        let mut chosen = [0; MAX_STREAMS];
-        let far_apart = (unit..bundles).step_by(units).take(streams(bundles, codes.packing, self.threads));
-        let n = far_apart.zip(&mut chosen).map(|(bundle, chosen)| *chosen = bundle).count();
+        let bundles = bundles(matrix.weight, weights);
+        let streams = self.streams(bundles, codes.packing);
         let (row_scales, block_scales) = match &weights.scales {
             Scales::Rows(scales) => (&scales[..], &[][..]),
             Scales::Blocks(scales) => (&[][..], &scales[..]),
@@ -96,7 +92,7 @@ impl Product<'_> {
         let few = &mut ternary::Few {
             matrix: codes,
             groups: matrix.weight.groups(),
-            bundles: &chosen[..n],
+            units: Units { range, ..Units::of(bundles, streams) },
             row_scales,
             block_scales,
             x: &x.q,

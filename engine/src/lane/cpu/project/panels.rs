@@ -9,19 +9,6 @@ use super::super::rounded::Rounding;
 use super::super::weights::{Layout, Scales, Ternary};
 use super::{Matrix, Product, ternary_rounding};
 
-impl Matrix<'_> {
-    /// The output as panels write it.
-    ///
-    /// # Safety
-    /// While the result is in use, no other thread uses the columns of the same groups.
-    pub(super) unsafe fn outputs(&self) -> Outputs<'_> {
-        // SAFETY: the elements are those of `out`, which lives as long; the rest is the caller's promise.
-        unsafe {
-            Outputs::new(self.out.as_mut_ptr(), self.out.len(), self.weight.rows, self.scale, self.accumulate)
-        }
-    }
-}
-
 impl Product<'_> {
     /// All tokens against the groups of a panel.
     pub(super) fn panel_unit(&self, matrix: &Matrix<'_>, unit: usize, memory: &mut panel::Memory) {
