@@ -139,7 +139,12 @@ fn beside(options: &Options) -> Result<()> {
         let path = Path::new(&options.model).to_path_buf();
         engine.load(LoadOptions { id: id.into(), path, context: 2048, kv_dtype: KvDtype::F16 }, no_wake())
     };
-    load("first").wait()?;
+    for id in ["first", "idle"] {
+        let start = Instant::now();
+        load(id).wait()?;
+        println!("{id:8} load in an engine {:.0} ms", start.elapsed().as_secs_f64() * 1e3);
+    }
+    engine.unload("idle");
     let request = Request {
         model: "first".into(),
         prompt: Prompt::Tokens(vec![1, 2, 3]),
