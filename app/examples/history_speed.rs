@@ -1,6 +1,7 @@
-//! What a long history costs: 10,000 chats of 20 messages are stored, then opened, listed, searched, exported and imported.
+//! What a long history costs: 10,000 chats of 20 messages are stored, then opened, listed, searched, exported and imported, while
+//! something else is saved.
 //!
-//! `cargo run --release -p onebit --example history_speed [CHATS]`; prints one line a step. Times are those of the store's thread and its
+//! `cargo run --release -p onebit --example history_speed [CHATS | EXPORT.json]`; with a file only that is imported. Prints one line a step. Times are those of the store's thread and its
 //! queues, not of a window. The chats are in a temporary folder.
 
 #![expect(clippy::print_stdout, reason = "its output is its result")]
@@ -10,7 +11,7 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, channel};
 use std::time::Instant;
 
-use onebit::store::{Chat, Event, Message, Query, Role, Saving, Store, StoreError, Write};
+use onebit::store::{Chat, Event, Imported, Message, Query, Role, Saving, Store, StoreError, Write, state};
 use onebit::transfer::{self, Format, Progress};
 
 const MESSAGES: usize = 20;
@@ -53,8 +54,9 @@ impl Waiting {
 }
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let chats: usize = std::env::args().nth(1).map_or(Ok(10_000), |count| count.parse())?;
     let folder = tempfile::tempdir()?;
+    let argument = std::env::args().nth(1).unwrap_or_else(|| "10000".to_owned());
+    let Ok(chats) = argument.parse::<usize>() else { return import(Path::new(&argument), folder.path()) };
     let database = folder.path().join("chats.db");
     let begun = Instant::now();
     fill(&database, chats)?;
@@ -86,15 +88,48 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     transfer::export_to_file(&database, None, Format::Json, &file, &Progress::default())?;
     let megabytes = std::fs::metadata(&file)?.len() as f64 / 1e6;
     println!("export of all: {:.1} s, {megabytes:.0} MB", secs(begun));
+    import(&file, folder.path())
+}
+
+/// Imports a file into an empty database, while something else is saved.
+fn import(file: &Path, folder: &Path) -> Result<(), Box<dyn std::error::Error>> {
     let begun = Instant::now();
-    let other = Waiting::open(&folder.path().join("other.db"))?;
-    other.store.import(transfer::import_job(file, Arc::default()))?;
-    let imported = other.until(|event| match event {
-        Event::Imported(outcome) => Some(outcome),
-        _ => None,
-    })?;
+    let other = Waiting::open(&folder.join("other.db"))?;
+    other.store.import(transfer::import_job(file.to_owned(), Arc::default()))?;
+    let (imported, waits) = save_beside_import(&other)?;
     println!("import of all: {:.1} s, {} chats", secs(begun), imported.chats);
+    println!(
+        "saving beside it: {} times, longest wait {:.0} ms, median {:.0} ms",
+        waits.len(),
+        waits[waits.len() - 1],
+        waits[waits.len() / 2]
+    );
     Ok(())
+}
+
+/// Saves something small again and again until the import ends; gives how long each save took, in milliseconds, rising.
+fn save_beside_import(waiting: &Waiting) -> Result<(Imported, Vec<f64>), Box<dyn std::error::Error>> {
+    let mut waits = Vec::new();
+    loop {
+        let begun = Instant::now();
+        let value = waits.len().to_string();
+        let ticket = waiting.store.write(Write::SetState { name: state::DRAFT.to_owned(), value })?;
+        let mut imported = None;
+        waiting.until(|event| match event {
+            Event::Imported(outcome) => {
+                imported = Some(outcome);
+                None
+            }
+            Event::Saved(saved) => (saved >= ticket).then_some(()),
+            _ => None,
+        });
+        waits.push(secs(begun) * 1e3);
+        if let Some(imported) = imported {
+            waits.sort_by(f64::total_cmp);
+            return Ok((imported?, waits));
+        }
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
 }
 
 fn fill(database: &Path, chats: usize) -> Result<(), StoreError> {

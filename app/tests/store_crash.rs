@@ -16,6 +16,8 @@ use onebit::transfer::{self, Format, Progress};
 
 const FOLDER: &str = "ONEBIT_TEST_CRASH_FOLDER";
 const SEED: &str = "ONEBIT_TEST_CRASH_SEED";
+/// Title of the chat that is written beside an import.
+const OWN: &str = "written beside the import";
 
 /// splitmix64.
 struct Random(u64);
@@ -251,7 +253,8 @@ fn edits_branches_and_deletions_are_all_there_up_to_one_moment_after_a_kill() {
     }
 }
 
-/// Child: imports `import.json` and prints `begun` as soon as the first chat was handed over.
+/// Child: imports `import.json`, writes messages into a chat of its own meanwhile, and prints `begun`, `imported`, and `saved COUNT`
+/// whenever the store says that so many messages are on disk.
 #[test]
 #[ignore = "the child of the test below"]
 fn child_that_imports_until_it_is_killed() {
@@ -259,19 +262,30 @@ fn child_that_imports_until_it_is_killed() {
     let folder = Path::new(&folder);
     let store = Store::open(&folder.join("chats.db"), Arc::new(|| {})).unwrap();
     let progress = Arc::new(Progress::default());
+    let chat = Chat::new(OWN, "none");
+    let id = chat.id;
+    let first = store.write(Write::PutChat(chat)).unwrap();
+    wait_for(&store, |event| (event == Event::Saved(first)).then_some(()));
     store.import(transfer::import_job(folder.join("import.json"), Arc::clone(&progress))).unwrap();
     let mut begun = false;
-    loop {
+    for n in 1.. {
         if !begun && progress.get().0 > 0 {
             begun = true;
             say("begun");
         }
-        if let Some(Event::Imported(outcome)) = store.try_next() {
-            outcome.unwrap();
-            say("imported");
-            std::thread::sleep(Duration::from_secs(60));
+        let message = Message::complete(id, None, Role::User, format!("own {n}"));
+        store.write(Write::AddMessage(message)).unwrap();
+        while let Some(event) = store.try_next() {
+            match event {
+                Event::Imported(outcome) => {
+                    outcome.unwrap();
+                    say("imported");
+                }
+                Event::Saved(Ticket(ticket)) => say(&format!("saved {}", ticket - first.0)),
+                _ => {}
+            }
         }
-        std::thread::sleep(Duration::from_micros(100));
+        std::thread::sleep(Duration::from_millis(1));
     }
 }
 
@@ -295,6 +309,7 @@ fn an_import_that_is_killed_leaves_all_of_it_or_nothing() {
     let exported = source.path().join("import.json");
     transfer::export_to_file(&database, None, Format::Json, &exported, &Progress::default()).unwrap();
     let mut outcomes = Vec::new();
+    let mut interleaved = 0;
     for round in 0..6_u64 {
         let folder = tempfile::tempdir().unwrap();
         std::fs::copy(&exported, folder.path().join("import.json")).unwrap();
@@ -303,20 +318,41 @@ fn an_import_that_is_killed_leaves_all_of_it_or_nothing() {
         lines.by_ref().find(|line| line == "begun").expect("the import must begin");
         std::thread::sleep(Duration::from_millis(round * round * 12));
         child.kill().unwrap();
-        let said = lines.any(|line| line == "imported");
+        let rest: Vec<String> = lines.collect();
+        let said = rest.iter().any(|line| line == "imported");
+        let saved = rest.iter().rev().find_map(|line| line.strip_prefix("saved ")?.parse::<usize>().ok());
         child.wait().unwrap();
         let store = Store::open(&folder.path().join("chats.db"), Arc::new(|| {})).unwrap();
         store.ask(Query::Chats { limit: 1 }).unwrap();
         let total = wait_for(&store, |event| match event {
             Event::SetAside { problem, .. } => panic!("round {round}: damaged by the kill: {problem}"),
-            Event::Chats { total, .. } => Some(total),
+            Event::Chats { total, .. } => Some(total - 1),
             _ => None,
         });
         assert!(total == 0 || total == CHATS, "round {round}: {total} of {CHATS} chats were imported");
         assert!(!said || total == CHATS, "round {round}: the import was acknowledged and is gone");
+        let found = everything(&folder.path().join("chats.db"));
+        let (_, own) =
+            found.values().find(|(chat, _)| chat.title == OWN).expect("it was there before the import");
+        let saved = saved.unwrap_or(0);
+        assert!(own.len() >= saved, "round {round}: {saved} messages were saved, {} are there", own.len());
+        interleaved += usize::from(total == 0 && saved > 1);
+        wait_for_chats_in_file(&folder.path().join("chats.db"), total + 1);
         outcomes.push(total);
     }
     assert!(outcomes.contains(&0), "no round was killed in the middle: {outcomes:?}");
+    assert!(interleaved > 0, "nothing was saved while an import ran");
+}
+
+/// Waits until what an import left is gone from the file.
+fn wait_for_chats_in_file(database: &Path, expected: usize) {
+    let end = Instant::now() + Duration::from_secs(60);
+    let db = rusqlite::Connection::open(database).unwrap();
+    let count = || db.query_row("SELECT count(*) FROM chats", [], |row| row.get::<_, i64>(0)).unwrap();
+    while count() != i64::try_from(expected).unwrap() {
+        assert!(Instant::now() < end, "{} chats are in the file, {expected} are shown", count());
+        std::thread::sleep(Duration::from_millis(10));
+    }
 }
 
 fn wait_for<T>(store: &Store, mut pick: impl FnMut(Event) -> Option<T>) -> T {

@@ -58,6 +58,12 @@ impl Controller {
                 detail: format!("{problem}. It is kept at {} and an empty one was begun.", kept_at.display()),
                 undo: None,
             }),
+            store::Event::IndexRemade { problem } => {
+                log::warn!("the search index of the chats was damaged and has been made anew: {problem}");
+                let title = "The search index was damaged";
+                let detail = "It has been made anew from the chats. No chat is lost.";
+                self.notices.push_back(Notice::new(Severity::Info, title, detail));
+            }
             store::Event::Interrupted { .. } | store::Event::Saved(_) => {}
             store::Event::Chats { chats, total } => self.library.take(chats, total),
             store::Event::Hits { text, limit, hits, more } => {
@@ -123,7 +129,7 @@ impl Controller {
                 severity: Severity::Problem,
                 title: "Chats are not being saved".to_owned(),
                 detail: format!(
-                    "{}. They stay in memory and saving is tried again.",
+                    "{}. What is said from here on stays on the screen and in memory, and is saved as soon as that works again.",
                     reason.trim_end_matches('.')
                 ),
                 undo: None,

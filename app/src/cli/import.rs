@@ -71,6 +71,9 @@ fn next_end(store: &Store) -> Result<Option<Imported>> {
                     kept_at.display()
                 ));
             }
+            Event::IndexRemade { problem } => {
+                note(&format!("warning: the search index was damaged ({problem}) and has been made anew"));
+            }
             Event::Imported(outcome) => {
                 return outcome.map(Some).map_err(|problem| anyhow!("nothing was imported: {problem}"));
             }

@@ -2,8 +2,8 @@
 //! hand-written file stay. A file that cannot be read at all is set aside before the first change is written, never overwritten.
 
 use std::fmt;
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, ErrorKind, Read as _, Write as _};
+use std::fs::{self, File};
+use std::io::{self, ErrorKind, Read as _};
 use std::path::{Path, PathBuf};
 
 use toml_edit::{DocumentMut, Item, Table, TableLike};
@@ -11,6 +11,7 @@ use toml_edit::{DocumentMut, Item, Table, TableLike};
 use super::table::TABLE;
 use super::{Change, Key, Row, Settings, Value};
 use crate::shell::{action, keymap};
+use crate::whole_file;
 
 /// Largest file that is read.
 const MAX_BYTES: u64 = 1 << 20;
@@ -70,7 +71,7 @@ pub(super) fn load(path: &Path) -> Loaded {
 /// # Errors
 /// The folder or the file cannot be written. The file is as it was.
 pub(super) fn save(path: &Path, changes: &[Change]) -> io::Result<Option<PathBuf>> {
-    // A link to a file that is kept elsewhere stays a link.
+    // What is set aside is the file, not a link to it.
     let path = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
     let (mut document, usable) = match read(&path) {
         Ok(text) => {
@@ -336,26 +337,6 @@ fn set_aside(path: &Path) -> io::Result<PathBuf> {
 
 /// Puts `text` in the place of a file at once: after a crash the old one or the new one is there, whole.
 fn replace(path: &Path, text: &str) -> io::Result<()> {
-    let folder = path.parent().unwrap_or(Path::new("."));
-    fs::create_dir_all(folder)?;
-    let mut name = path.file_name().unwrap_or_default().to_owned();
-    name.push(format!(".{}.new", std::process::id()));
-    let fresh = path.with_file_name(name);
-    let written = write_new(&fresh, path, text).and_then(|()| fs::rename(&fresh, path));
-    if written.is_err() {
-        // A half-written file is of no use to anybody; the error that matters is the first.
-        let _ = fs::remove_file(&fresh);
-    }
-    written?;
-    File::open(folder)?.sync_all()
-}
-
-fn write_new(fresh: &Path, old: &Path, text: &str) -> io::Result<()> {
-    use std::os::unix::fs::OpenOptionsExt as _;
-    let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(fresh)?;
-    if let Ok(known) = old.metadata() {
-        file.set_permissions(known.permissions())?;
-    }
-    file.write_all(text.as_bytes())?;
-    file.sync_all()
+    fs::create_dir_all(path.parent().unwrap_or(Path::new(".")))?;
+    whole_file::replace(path, |err| err, |out| out.write_all(text.as_bytes()))
 }

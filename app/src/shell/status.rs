@@ -7,6 +7,7 @@ use eframe::egui::{Color32, Rect, Sense, Ui, WidgetInfo, pos2, vec2};
 use super::{Command, Metrics, Part, words};
 use crate::chat::{Controller, Engine, Stage, label, rate_tok_per_sec};
 use crate::settings::Group;
+use crate::store::Saving;
 use crate::theme::{self, Text, Tokens, icons};
 use crate::ui;
 
@@ -23,6 +24,7 @@ pub fn show(
     ui.painter().rect_filled(Rect::from_min_size(rect.min, vec2(rect.width(), 1.0)), 0, tokens.border);
     let mut bar = Bar { ui, tokens, rect, x: rect.left() + 12.0, first: true, commands };
     bar.lane(controller);
+    bar.saving(controller);
     bar.model(controller);
     bar.figure(&speed(controller));
     bar.context(controller);
@@ -53,6 +55,13 @@ impl Bar<'_> {
         ui::dot(self.ui.painter(), pos2(self.x + 4.0, self.rect.center().y), color);
         self.x += 14.0;
         self.button(Text::Small, &word, notice.as_deref().unwrap_or("Lane that models run on"), "Lane");
+    }
+
+    /// That chats are not being saved; nothing while they are.
+    fn saving(&mut self, controller: &Controller) {
+        let Some(Saving::No { reason, .. }) = controller.saving() else { return };
+        self.separator();
+        self.text(Text::Small, self.tokens.warning, "Not saved", Some(reason));
     }
 
     fn model(&mut self, controller: &Controller) {

@@ -149,6 +149,11 @@ pub enum Event {
         /// What was wrong with it.
         problem: String,
     },
+    /// The index over texts was damaged and has been made anew; no chat is lost by it.
+    IndexRemade {
+        /// What was wrong with it.
+        problem: String,
+    },
     /// These answers were cut off when the program ended last time; their text is kept.
     Interrupted {
         /// How many.

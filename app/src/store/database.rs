@@ -6,18 +6,21 @@
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rusqlite::backup::Backup;
-use rusqlite::{Connection, ErrorCode, OpenFlags};
+use rusqlite::{Connection, ErrorCode, OpenFlags, Transaction, TransactionBehavior};
 
-use super::import::{ImportJob, Imported, Importer};
+use super::health::{self, Health, is_damage};
+use super::intake::{Intake, Progress};
 use super::journal::Change;
 use super::record::now_millis;
 use super::{schema, sql};
 
 /// How long another process may hold SQLite's own lock before a save counts as failed.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(2);
+/// How long one transaction removes what was deleted: what other saving may have to wait for, with the commit on top.
+const PURGE_SLICE: Duration = Duration::from_millis(40);
 
 /// An open database that this process may write.
 pub(super) struct Database {
@@ -31,6 +34,8 @@ pub(super) struct Database {
 pub(super) struct Findings {
     /// Where a damaged database was moved, and what was wrong with it.
     pub set_aside: Option<(PathBuf, String)>,
+    /// What was wrong with the index over texts, which was made anew.
+    pub index_remade: Option<String>,
     /// Answers that had been growing.
     pub interrupted: usize,
 }
@@ -82,18 +87,23 @@ impl Database {
         })?;
         let lock = lock(&beside(path, ".lock"))?;
         let mut findings = Findings::default();
-        if let Some(problem) = probe(path)? {
+        let health = probe(path)?;
+        if let Health::Damaged(problem) = &health {
             let kept_at = set_aside(path).map_err(|err| {
                 OpenError::Unavailable(format!(
                     "the chat database is damaged ({problem}) and could not be moved aside: {err}: {}",
                     path.display()
                 ))
             })?;
-            findings.set_aside = Some((kept_at, problem));
+            findings.set_aside = Some((kept_at, problem.clone()));
         }
-        let (db, interrupted) =
-            open_for_writing(path).map_err(|err| OpenError::Unavailable(explain(&err, path)))?;
-        findings.interrupted = interrupted;
+        let failed = |err| OpenError::Unavailable(explain(&err, path));
+        let mut db = open_for_writing(path).map_err(failed)?;
+        if let Health::IndexDamaged(problem) = health {
+            health::remake_index(&mut db).map_err(failed)?;
+            findings.index_remade = Some(problem);
+        }
+        findings.interrupted = sql::mark_interrupted(&db).map_err(failed)?;
         Ok((Self { db, _lock: lock }, findings))
     }
 
@@ -107,18 +117,24 @@ impl Database {
     /// # Errors
     /// Nothing was applied.
     pub fn save(&mut self, changes: &[Change]) -> Result<Dropped, SaveError> {
-        let path = self.db.path().map(PathBuf::from).unwrap_or_default();
-        self.save_all(changes).map_err(|err| {
-            if is_damage(&err) {
-                SaveError::Damaged(err.to_string())
-            } else {
-                SaveError::Failed(explain(&err, &path))
-            }
-        })
+        self.save_all(changes).map_err(|err| self.failed(&err))
+    }
+
+    fn failed(&self, err: &rusqlite::Error) -> SaveError {
+        if is_damage(err) {
+            return SaveError::Damaged(err.to_string());
+        }
+        SaveError::Failed(explain(err, self.db.path().map_or(Path::new(""), Path::new)))
+    }
+
+    /// Makes the index over texts anew, if nothing else is damaged; says whether it did.
+    pub fn mend(&mut self) -> bool {
+        let whole = matches!(health::examine(&self.db), Ok(Health::Whole | Health::IndexDamaged(_)));
+        whole && health::remake_index(&mut self.db).is_ok()
     }
 
     fn save_all(&mut self, changes: &[Change]) -> rusqlite::Result<Dropped> {
-        let transaction = self.db.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
+        let transaction = self.db.transaction_with_behavior(TransactionBehavior::Immediate)?;
         let mut dropped = Dropped::default();
         for change in changes {
             if sql::apply(&transaction, change)? {
@@ -137,22 +153,35 @@ impl Database {
         Ok(dropped)
     }
 
-    /// Lets a job take in chats, in one transaction.
+    /// Takes in some of what an import has handed over, in one transaction.
     ///
     /// # Errors
-    /// Nothing was taken in (text for the user).
-    pub fn import(&mut self, job: ImportJob) -> Result<Imported, String> {
-        let path = self.db.path().map(PathBuf::from).unwrap_or_default();
-        let failed = |err| explain(&err, &path);
-        let transaction =
-            self.db.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate).map_err(failed)?;
-        let mut importer = Importer::new(&transaction, &path);
-        // Leaving without a commit, also by a panic, undoes everything.
-        std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| job(&mut importer)))
-            .unwrap_or_else(|_| Err("internal error while reading the file".to_owned()))?;
-        let done = importer.done();
-        transaction.commit().map_err(failed)?;
-        Ok(done)
+    /// The database cannot be written; the import is over.
+    pub fn take_in(&mut self, intake: &mut Intake) -> Result<Progress, SaveError> {
+        self.in_transaction(|db| intake.take_in(db))
+    }
+
+    /// Removes for good, for a short while, what was deleted before this time, but not with the mark `except`; says whether more
+    /// is left.
+    ///
+    /// # Errors
+    /// The database cannot be written.
+    pub fn purge(&mut self, before_millis: i64, except: Option<i64>) -> Result<bool, SaveError> {
+        let end = Instant::now() + PURGE_SLICE;
+        self.in_transaction(|db| sql::purge(db, before_millis, except, end))
+    }
+
+    fn in_transaction<T>(
+        &mut self,
+        work: impl FnOnce(&Transaction<'_>) -> rusqlite::Result<T>,
+    ) -> Result<T, SaveError> {
+        let begun = self.db.transaction_with_behavior(TransactionBehavior::Immediate);
+        let outcome = begun.and_then(|transaction| {
+            let done = work(&transaction)?;
+            transaction.commit()?;
+            Ok(done)
+        });
+        outcome.map_err(|err| self.failed(&err))
     }
 
     #[cfg(test)]
@@ -182,7 +211,7 @@ pub(super) fn open_for_reading(path: &Path, why: &OpenError) -> Connection {
 /// # Errors
 /// It cannot be read, or a newer version wrote it (text for the user).
 pub(super) fn open_snapshot(path: &Path) -> Result<Connection, String> {
-    if let Some(problem) = probe(path).map_err(|err| err.reason().to_owned())? {
+    if let Health::Damaged(problem) = probe(path).map_err(|err| err.reason().to_owned())? {
         return Err(format!("the chat database is damaged ({problem}): {}", path.display()));
     }
     read_only(path, "mode=ro")
@@ -232,12 +261,12 @@ fn uri(path: &Path, parameter: &str) -> String {
     uri + "?" + parameter
 }
 
-/// Looks at an existing file without changing a byte of it: `Some(problem)` when it is damaged.
-fn probe(path: &Path) -> Result<Option<String>, OpenError> {
+/// Looks at an existing file without changing a byte of it.
+fn probe(path: &Path) -> Result<Health, OpenError> {
     match path.metadata() {
-        Err(err) if err.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+        Err(err) if err.kind() == std::io::ErrorKind::NotFound => return Ok(Health::Whole),
         Err(err) => return Err(OpenError::Unavailable(format!("{err}: {}", path.display()))),
-        Ok(found) if found.len() == 0 => return Ok(None),
+        Ok(found) if found.len() == 0 => return Ok(Health::Whole),
         Ok(_) => {}
     }
     let examined =
@@ -246,7 +275,7 @@ fn probe(path: &Path) -> Result<Option<String>, OpenError> {
                 db.busy_timeout(BUSY_TIMEOUT)?;
                 let version = schema::version(&db)?;
                 let tables: i64 = db.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
-                Ok((version, tables, check_tables(&db)?))
+                Ok((version, tables, health::examine(&db)?))
             });
     match examined {
         Ok((version, _, _)) if version > schema::VERSION => Err(OpenError::Newer(format!(
@@ -255,33 +284,14 @@ fn probe(path: &Path) -> Result<Option<String>, OpenError> {
             schema::VERSION,
             path.display()
         ))),
-        Ok((0, 1.., _)) => Ok(Some("it is a database of another program".to_owned())),
-        Ok((_, _, check)) if check != "ok" => Ok(Some(check)),
-        Ok(_) => Ok(None),
-        Err(err) if is_damage(&err) => Ok(Some(err.to_string())),
+        Ok((0, 1.., _)) => Ok(Health::Damaged("it is a database of another program".to_owned())),
+        Ok((_, _, health)) => Ok(health),
+        Err(err) if is_damage(&err) => Ok(Health::Damaged(err.to_string())),
         Err(err) => Err(OpenError::Unavailable(explain(&err, path))),
     }
 }
 
-/// Looks at the pages of our tables, one by one: of a whole database SQLite would also compare the index over texts with every text,
-/// which takes longer than all else. "ok", or what is wrong.
-fn check_tables(db: &Connection) -> rusqlite::Result<String> {
-    let mut statement = db.prepare(
-        "SELECT name FROM sqlite_schema WHERE type = 'table' AND sql LIKE 'CREATE TABLE%' ORDER BY rowid",
-    )?;
-    let tables: Vec<String> = statement.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()?;
-    for table in tables {
-        let quoted = table.replace('"', "\"\"");
-        let found: String =
-            db.query_row(&format!("PRAGMA quick_check(\"{quoted}\")"), [], |row| row.get(0))?;
-        if found != "ok" {
-            return Ok(found);
-        }
-    }
-    Ok("ok".to_owned())
-}
-
-fn open_for_writing(path: &Path) -> rusqlite::Result<(Connection, usize)> {
+fn open_for_writing(path: &Path) -> rusqlite::Result<Connection> {
     let mut db = Connection::open_with_flags(
         path,
         OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX,
@@ -293,8 +303,7 @@ fn open_for_writing(path: &Path) -> rusqlite::Result<(Connection, usize)> {
     // What is deleted is overwritten, not only unlinked.
     db.pragma_update(None, "secure_delete", true)?;
     schema::migrate(&mut db)?;
-    let interrupted = sql::mark_interrupted(&db)?;
-    Ok((db, interrupted))
+    Ok(db)
 }
 
 /// Moves the database and what belongs to it to names that nothing overwrites.
@@ -339,11 +348,6 @@ fn beside(path: &Path, ending: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(ending);
     PathBuf::from(name)
-}
-
-/// Whether the file itself is wrong, rather than the disk or a permission.
-pub(super) fn is_damage(err: &rusqlite::Error) -> bool {
-    matches!(err.sqlite_error_code(), Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase))
 }
 
 /// Text for the user: what happened, what to do, which file.

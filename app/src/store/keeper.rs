@@ -9,7 +9,9 @@ use std::time::{Duration, Instant};
 use rusqlite::Connection;
 
 use super::command::{Event, Query, Saving};
-use super::database::{self, Database, OpenError, SaveError};
+use super::database::{self, Database, Dropped, OpenError, SaveError};
+use super::health::is_damage;
+use super::intake::{Intake, Progress};
 use super::journal::Journal;
 use super::mailbox::{Command, Mailbox};
 use super::record::{Chat, ChatHead, ChatId, Kept, Message, now_millis};
@@ -51,6 +53,10 @@ pub(super) struct Keeper<'m> {
     opened_millis: i64,
     /// When to remove what was deleted for good.
     purge_at: Option<Instant>,
+    /// The import that runs.
+    intake: Option<Intake>,
+    /// Whether the import has more to take in at once.
+    takes_in: bool,
 }
 
 impl<'m> Keeper<'m> {
@@ -67,6 +73,8 @@ impl<'m> Keeper<'m> {
             last_attempt: now,
             opened_millis: now_millis(),
             purge_at: Some(now),
+            intake: None,
+            takes_in: false,
         };
         mailbox.deliver(Event::Opened(keeper.saving()));
         keeper
@@ -75,7 +83,12 @@ impl<'m> Keeper<'m> {
     /// Works until the mailbox is closed, then saves what is left. Returns whether everything is on disk.
     pub fn run(mut self) -> Saving {
         loop {
-            let delivery = self.mailbox.receive(self.next_attempt().into_iter().chain(self.purge_at).min());
+            if self.mailbox.watch.rests() {
+                // It was said that the disk hangs.
+                self.mailbox.deliver(Event::Saving(self.saving()));
+            }
+            let delivery = self.mailbox.receive(self.next_work());
+            self.mailbox.watch.begins();
             for command in delivery.commands {
                 self.take(command);
             }
@@ -83,14 +96,22 @@ impl<'m> Keeper<'m> {
             if due || delivery.closed {
                 self.save();
             }
-            if self.purge_at.is_some_and(|at| at <= Instant::now()) {
-                self.purge();
-            }
             self.mailbox.set_unsaved_bytes(self.journal.bytes());
             if delivery.closed {
                 return self.saving();
             }
+            // What takes long is done in slices, so that the next command waits for one of them at most.
+            if self.purge_at.is_some_and(|at| at <= Instant::now()) {
+                self.purge();
+            }
+            self.take_in();
         }
+    }
+
+    /// When to look at something else than commands; `None` = nothing waits.
+    fn next_work(&self) -> Option<Instant> {
+        let at_once = self.takes_in.then(Instant::now);
+        self.next_attempt().into_iter().chain(self.purge_at).chain(at_once).min()
     }
 
     /// When to save next; `None` = nothing waits.
@@ -113,6 +134,9 @@ impl<'m> Keeper<'m> {
             Command::Write(ticket, write) => {
                 if let Err(problem) = self.journal.push(ticket, write) {
                     self.mailbox.deliver(Event::Refused(problem));
+                    if self.journal.waiting().is_empty() {
+                        self.mailbox.settle(ticket);
+                    }
                 }
             }
             Command::Ask(query) => {
@@ -120,19 +144,24 @@ impl<'m> Keeper<'m> {
                     // Only what is in the database is in its index.
                     self.save();
                 }
-                let answer = self.answer(query);
+                let mut answer = self.answer(&query);
+                if let (Query::Search { .. }, Err(err)) = (&query, &answer)
+                    && is_damage(err)
+                    && self.mend(&err.to_string())
+                {
+                    answer = self.answer(&query);
+                }
+                let answer =
+                    answer.unwrap_or_else(|err| Event::QueryFailed(database::explain(&err, &self.path)));
                 self.mailbox.deliver(answer);
             }
-            Command::Import(job) => {
+            Command::Import(_) if self.intake.is_some() => {
+                self.mailbox.deliver(Event::Imported(Err("another import is running".to_owned())));
+            }
+            Command::Import(from) => {
                 // What was said before it comes before it on the disk as well.
                 self.save();
-                let imported = match (&mut self.base, &self.trouble) {
-                    (Base::Writable(database), None) => database.import(job),
-                    (_, trouble) => {
-                        Err(trouble.clone().unwrap_or_else(|| "chats are not being saved".to_owned()))
-                    }
-                };
-                self.mailbox.deliver(Event::Imported(imported));
+                (self.intake, self.takes_in) = (Some(Intake::new(from)), true);
             }
         }
     }
@@ -152,42 +181,98 @@ impl<'m> Keeper<'m> {
             self.set_trouble(None);
             return;
         }
-        match database.save(self.journal.waiting()) {
-            Ok(dropped) => {
-                if self.journal.deletes() {
-                    self.purge_at = Some(Instant::now() + UNDO_FOR + Duration::from_secs(1));
-                }
-                self.journal.saved();
-                self.set_trouble(None);
-                if dropped.messages > 0 {
-                    let problem =
-                        format!("{} messages were not stored: their chat was deleted", dropped.messages);
-                    self.mailbox.deliver(Event::Refused(problem));
-                }
-                if dropped.restorations > 0 {
-                    let problem = "it cannot be brought back: it was deleted too long ago, or what it belongs to is deleted".to_owned();
-                    self.mailbox.deliver(Event::Refused(problem));
-                }
-                self.mailbox.deliver(Event::Saved(self.journal.newest()));
+        let mut outcome = database.save(self.journal.waiting());
+        if let Err(SaveError::Damaged(problem)) = &outcome {
+            let problem = problem.clone();
+            if self.mend(&problem)
+                && let Base::Writable(database) = &mut self.base
+            {
+                outcome = database.save(self.journal.waiting());
             }
+        }
+        match outcome {
+            Ok(dropped) => self.saved(&dropped),
             Err(SaveError::Failed(reason)) => self.set_trouble(Some(reason)),
             Err(SaveError::Damaged(problem)) => self.reopen(problem),
         }
     }
 
-    /// Removes for good what was deleted too long ago to be undone.
-    fn purge(&mut self) {
+    /// Everything that waited is on the disk.
+    fn saved(&mut self, dropped: &Dropped) {
+        if self.journal.deletes() {
+            self.purge_at = Some(Instant::now() + UNDO_FOR + Duration::from_secs(1));
+        }
+        self.journal.saved();
+        self.set_trouble(None);
+        if dropped.messages > 0 {
+            let problem = format!("{} messages were not stored: their chat was deleted", dropped.messages);
+            self.mailbox.deliver(Event::Refused(problem));
+        }
+        if dropped.restorations > 0 {
+            let problem =
+                "it cannot be brought back: it was deleted too long ago, or what it belongs to is deleted"
+                    .to_owned();
+            self.mailbox.deliver(Event::Refused(problem));
+        }
+        self.mailbox.deliver(Event::Saved(self.journal.newest()));
+    }
+
+    /// Makes the index over texts anew, if that is all that is damaged, and tells; says whether it did.
+    fn mend(&mut self, problem: &str) -> bool {
+        let Base::Writable(database) = &mut self.base else { return false };
+        let mended = database.mend();
+        if mended {
+            self.mailbox.deliver(Event::IndexRemade { problem: problem.to_owned() });
+        }
+        mended
+    }
+
+    /// Removes for good what was deleted too long ago to be undone, or begins to.
+    pub fn purge(&mut self) {
         self.purge_at = None;
-        let Base::Writable(database) = &self.base else { return };
+        let Base::Writable(database) = &mut self.base else { return };
         let undo_millis = i64::try_from(UNDO_FOR.as_millis()).unwrap_or(i64::MAX);
         // Nobody can undo any more what an earlier process deleted.
         let before = self.opened_millis.max(now_millis().saturating_sub(undo_millis));
-        if let Err(err) = sql::purge(database.connection(), before) {
-            let reason = database::explain(&err, &self.path);
-            self.mailbox.deliver(Event::Refused(format!(
-                "what was deleted is hidden, but still in the database: {reason}"
-            )));
+        match database.purge(before, self.intake.as_ref().map(Intake::mark)) {
+            Ok(more) => self.purge_at = more.then(Instant::now),
+            Err(SaveError::Damaged(problem)) if self.mend(&problem) => self.purge_at = Some(Instant::now()),
+            Err(SaveError::Damaged(reason) | SaveError::Failed(reason)) => {
+                self.mailbox.deliver(Event::Refused(format!(
+                    "what was deleted is hidden, but still in the database: {reason}"
+                )));
+            }
         }
+    }
+
+    /// Takes in some of what an import has handed over.
+    pub fn take_in(&mut self) {
+        let Some(mut intake) = self.intake.take() else { return };
+        let taken = match (&mut self.base, &self.trouble) {
+            (Base::Writable(database), None) => database.take_in(&mut intake),
+            (_, trouble) => {
+                let reason = trouble.clone().unwrap_or_else(|| "chats are not being saved".to_owned());
+                Err(SaveError::Failed(reason))
+            }
+        };
+        self.takes_in = matches!(taken, Ok(Progress::More));
+        let outcome = match taken {
+            Ok(Progress::More | Progress::Waiting) => {
+                self.intake = Some(intake);
+                return;
+            }
+            Ok(Progress::Done(imported)) => Ok(imported),
+            Ok(Progress::Failed(problem)) | Err(SaveError::Failed(problem)) => Err(problem),
+            Err(SaveError::Damaged(problem)) => {
+                self.mend(&problem);
+                Err(format!("{problem}; try again"))
+            }
+        };
+        if outcome.is_err() {
+            // What it has left is hidden, and goes the way of what was deleted.
+            self.purge_at = Some(Instant::now());
+        }
+        self.mailbox.deliver(Event::Imported(outcome));
     }
 
     /// The file went bad under us: close it, so that opening sets it aside, and go on with what that gives.
@@ -219,29 +304,28 @@ impl<'m> Keeper<'m> {
         }
     }
 
-    fn answer(&self, query: Query) -> Event {
+    fn answer(&self, query: &Query) -> rusqlite::Result<Event> {
         let db = self.base.connection();
-        let answer = match query {
+        match query {
             Query::Chats { limit } => self.heads().map(|mut chats| {
                 let total = chats.len();
-                chats.truncate(limit);
+                chats.truncate(*limit);
                 Event::Chats { chats, total }
             }),
             Query::Search { text, limit } => self.heads().and_then(|heads| {
-                let (hits, more) = search::find(db, &heads, &text, limit)?;
-                Ok(Event::Hits { text, limit, hits, more })
+                let (hits, more) = search::find(db, &heads, text, *limit)?;
+                Ok(Event::Hits { text: text.clone(), limit: *limit, hits, more })
             }),
-            Query::Chat(id) => self.chat(id),
+            Query::Chat(id) => self.chat(*id),
             Query::Personas => self.personas(),
-            Query::State(name) => match self.journal.state(&name) {
-                Some(waiting) => {
-                    let value = (!waiting.is_empty()).then(|| waiting.to_owned());
-                    Ok(Event::State { name, value })
-                }
-                None => sql::state(db, &name).map(|value| Event::State { name, value }),
-            },
-        };
-        answer.unwrap_or_else(|err| Event::QueryFailed(database::explain(&err, &self.path)))
+            Query::State(name) => {
+                let value = match self.journal.state(name) {
+                    Some(waiting) => (!waiting.is_empty()).then(|| waiting.to_owned()),
+                    None => sql::state(db, name)?,
+                };
+                Ok(Event::State { name: name.clone(), value })
+            }
+        }
     }
 
     /// Chats that are not deleted, pinned first, then newest change first.
@@ -301,6 +385,9 @@ fn open(path: &std::path::Path, mailbox: &Mailbox) -> (Base, Option<String>) {
         Ok((database, findings)) => {
             if let Some((kept_at, problem)) = findings.set_aside {
                 mailbox.deliver(Event::SetAside { kept_at, problem });
+            }
+            if let Some(problem) = findings.index_remade {
+                mailbox.deliver(Event::IndexRemade { problem });
             }
             if findings.interrupted > 0 {
                 mailbox.deliver(Event::Interrupted { messages: findings.interrupted });

@@ -8,7 +8,9 @@ use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::command::{Event, Query, Ticket, Write};
-use super::import::ImportJob;
+use super::import::Handover;
+use super::unsaved::{Unsaved, Waiting};
+use super::watch::Watch;
 use super::{StoreError, Waker};
 
 /// Commands that may wait.
@@ -20,7 +22,7 @@ const MAX_BYTES: usize = 64 << 20;
 pub(super) enum Command {
     Write(Ticket, Write),
     Ask(Query),
-    Import(ImportJob),
+    Import(Handover),
 }
 
 #[derive(Default)]
@@ -29,6 +31,9 @@ struct Inbox {
     bytes: usize,
     unsaved_bytes: usize,
     last: Ticket,
+    /// What is not on the disk yet.
+    waiting: Waiting,
+    nudged: bool,
     closed: bool,
 }
 
@@ -38,6 +43,8 @@ pub(super) struct Mailbox {
     arrived: Condvar,
     outbox: Mutex<VecDeque<Event>>,
     waker: Waker,
+    /// What the thread is at.
+    pub watch: Watch,
 }
 
 /// What the thread found in the inbox.
@@ -49,7 +56,13 @@ pub(super) struct Delivery {
 
 impl Mailbox {
     pub fn new(waker: Waker) -> Self {
-        Self { inbox: Mutex::default(), arrived: Condvar::new(), outbox: Mutex::default(), waker }
+        Self {
+            inbox: Mutex::default(),
+            arrived: Condvar::new(),
+            outbox: Mutex::default(),
+            waker,
+            watch: Watch::new(),
+        }
     }
 
     pub fn write(&self, write: Write) -> Result<Ticket, StoreError> {
@@ -59,6 +72,7 @@ impl Mailbox {
         let ticket = Ticket(inbox.last.0 + 1);
         inbox.last = ticket;
         inbox.bytes += bytes;
+        inbox.waiting.add(ticket, &write);
         match (inbox.commands.back_mut(), write) {
             // Token by token is how answers grow; one command holds all that came since the thread last looked.
             (
@@ -86,8 +100,14 @@ impl Mailbox {
         self.push(Command::Ask(query))
     }
 
-    pub fn import(&self, job: ImportJob) -> Result<(), StoreError> {
-        self.push(Command::Import(job))
+    pub fn import(&self, import: Handover) -> Result<(), StoreError> {
+        self.push(Command::Import(import))
+    }
+
+    /// Says that something has arrived elsewhere: a piece of an import.
+    pub fn nudge(&self) {
+        self.inbox().nudged = true;
+        self.arrived.notify_one();
     }
 
     fn push(&self, command: Command) -> Result<(), StoreError> {
@@ -104,10 +124,10 @@ impl Mailbox {
         self.arrived.notify_one();
     }
 
-    /// Waits until something arrives, the box is closed, or `until`.
+    /// Waits until something arrives, here or elsewhere, the box is closed, or `until`.
     pub fn receive(&self, until: Option<Instant>) -> Delivery {
         let mut inbox = self.inbox();
-        while inbox.commands.is_empty() && !inbox.closed {
+        while inbox.commands.is_empty() && !inbox.closed && !std::mem::take(&mut inbox.nudged) {
             let left =
                 until.map_or(Duration::from_secs(3600), |at| at.saturating_duration_since(Instant::now()));
             if left.is_zero() {
@@ -124,8 +144,28 @@ impl Mailbox {
         self.inbox().unsaved_bytes = bytes;
     }
 
+    /// What is not on the disk yet.
+    pub fn unsaved(&self) -> Unsaved {
+        self.inbox().waiting.count()
+    }
+
+    /// Changes that are not on the disk yet, when somebody waits for the thread.
+    pub fn waiting(&self) -> Option<usize> {
+        let inbox = self.inbox();
+        let waiting = inbox.waiting.len();
+        (waiting > 0 || !inbox.commands.is_empty()).then_some(waiting)
+    }
+
+    /// Nothing up to this ticket is to be saved any more.
+    pub fn settle(&self, until: Ticket) {
+        self.inbox().waiting.saved(until);
+    }
+
     /// Delivers, then wakes.
     pub fn deliver(&self, event: Event) {
+        if let Event::Saved(until) = event {
+            self.settle(until);
+        }
         let mut outbox = self.outbox.lock().unwrap_or_else(PoisonError::into_inner);
         let superseded = matches!(
             (outbox.back(), &event),

@@ -6,7 +6,9 @@
 
 mod command;
 mod database;
+mod health;
 mod import;
+mod intake;
 mod journal;
 mod keeper;
 mod mailbox;
@@ -18,6 +20,8 @@ mod snapshot;
 mod sql;
 #[cfg(test)]
 mod tests;
+mod unsaved;
+mod watch;
 
 use std::panic::AssertUnwindSafe;
 use std::path::{Path, PathBuf};
@@ -36,6 +40,7 @@ pub use record::{
 };
 pub use sampling::ChatSampling;
 pub use snapshot::Snapshot;
+pub use unsaved::Unsaved;
 
 /// How long a deletion can be undone at least. Afterwards, or at the next start, what was deleted is removed for good.
 pub const UNDO_FOR: Duration = Duration::from_secs(60);
@@ -54,8 +59,8 @@ pub mod state {
 /// Why the store could not take a command.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum StoreError {
-    /// The thread could not be started.
-    #[error("the chat store's thread could not be started")]
+    /// A thread could not be started.
+    #[error("a thread of the chat store could not be started")]
     NoThread,
     /// Too much waits for a disk that does not answer. Keep the text and try again.
     #[error("the disk does not keep up; this change was not taken")]
@@ -86,6 +91,14 @@ impl Store {
             .name("store".to_owned())
             .spawn(move || keep(path, &shared))
             .map_err(|_| StoreError::NoThread)?;
+        let watched = Arc::clone(&mailbox);
+        std::thread::Builder::new()
+            .name("store-watch".to_owned())
+            .spawn(move || watched.watch.run(&watched))
+            .map_err(|_| {
+                mailbox.close();
+                StoreError::NoThread
+            })?;
         Ok(Self { mailbox, thread: Some(thread), path: kept_path })
     }
 
@@ -110,12 +123,19 @@ impl Store {
         self.mailbox.ask(query)
     }
 
-    /// Queues an import, which [`Event::Imported`] ends. It runs on the store's thread in one transaction, so other commands wait.
+    /// Begins an import, which [`Event::Imported`] ends: all of it is shown then, or nothing. It is taken in between other commands,
+    /// which hardly wait for it.
     ///
     /// # Errors
-    /// As [`Store::write`].
+    /// As [`Store::write`], or there is no thread for it.
     pub fn import(&self, job: ImportJob) -> Result<(), StoreError> {
-        self.mailbox.import(job)
+        self.mailbox.import(import::start(job, &self.mailbox)?)
+    }
+
+    /// Tells what is not on the disk, at any time and also when the store's thread hangs.
+    pub fn unsaved(&self) -> impl Fn() -> Unsaved + Send + Sync + 'static {
+        let mailbox = Arc::clone(&self.mailbox);
+        move || mailbox.unsaved()
     }
 
     /// Next event, if one is there.
@@ -131,7 +151,9 @@ impl Store {
 
     fn end(&mut self) -> Saving {
         self.mailbox.close();
-        self.thread.take().and_then(|thread| thread.join().ok()).unwrap_or_else(stopped)
+        let saved = self.thread.take().and_then(|thread| thread.join().ok()).unwrap_or_else(stopped);
+        self.mailbox.watch.end();
+        saved
     }
 }
 

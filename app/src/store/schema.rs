@@ -5,6 +5,19 @@
 
 use rusqlite::Connection;
 
+/// The index over texts: of [`STEPS`] and of [`INDEX`].
+macro_rules! index {
+    () => {
+        "
+    CREATE VIRTUAL TABLE messages_text USING fts5(
+        content, content='messages', content_rowid='id', tokenize=\"unicode61 remove_diacritics 2\"
+    );
+    INSERT INTO messages_text (messages_text, rank) VALUES ('secure-delete', 1);
+    INSERT INTO messages_text (rowid, content) SELECT id, content FROM messages WHERE state <> 'writing' ORDER BY id;
+    "
+    };
+}
+
 /// Schema steps in order; a file of version n has seen the first n.
 pub(super) const STEPS: [&str; 2] = [
     // Messages form a tree: siblings share a parent. Ids are made by the writer and rise with time, so `ORDER BY id` puts
@@ -45,7 +58,8 @@ pub(super) const STEPS: [&str; 2] = [
     ) STRICT, WITHOUT ROWID;",
     // Deleted rows stay until the keeper purges them. The index over texts holds no copy of them; one trigger for updates, because
     // the order of two would not be defined. An answer enters it when it ends, so that growing costs nothing.
-    "ALTER TABLE chats ADD COLUMN sampling TEXT NOT NULL DEFAULT '{}' CHECK (json_valid(sampling));
+    concat!(
+        "ALTER TABLE chats ADD COLUMN sampling TEXT NOT NULL DEFAULT '{}' CHECK (json_valid(sampling));
     ALTER TABLE chats ADD COLUMN persona INTEGER;
     ALTER TABLE chats ADD COLUMN deleted_millis INTEGER;
     ALTER TABLE messages ADD COLUMN attachments TEXT NOT NULL DEFAULT '[]' CHECK (json_valid(attachments));
@@ -66,13 +80,9 @@ pub(super) const STEPS: [&str; 2] = [
     CREATE INDEX chats_listed ON chats (pinned DESC, updated_millis DESC, id DESC, title, deleted_millis);
     CREATE INDEX chats_by_creation ON chats (created_millis);
     CREATE INDEX chats_deleted ON chats (deleted_millis) WHERE deleted_millis IS NOT NULL;
-    CREATE INDEX messages_deleted ON messages (deleted_millis) WHERE deleted_millis IS NOT NULL;
-    CREATE VIRTUAL TABLE messages_text USING fts5(
-        content, content='messages', content_rowid='id', tokenize=\"unicode61 remove_diacritics 2\"
-    );
-    INSERT INTO messages_text (messages_text, rank) VALUES ('secure-delete', 1);
-    INSERT INTO messages_text (rowid, content) SELECT id, content FROM messages WHERE state <> 'writing' ORDER BY id;
-    CREATE TRIGGER messages_text_insert AFTER INSERT ON messages WHEN new.state <> 'writing' BEGIN
+    CREATE INDEX messages_deleted ON messages (deleted_millis) WHERE deleted_millis IS NOT NULL;",
+        index!(),
+        "CREATE TRIGGER messages_text_insert AFTER INSERT ON messages WHEN new.state <> 'writing' BEGIN
         INSERT INTO messages_text (rowid, content) VALUES (new.id, new.content);
     END;
     CREATE TRIGGER messages_text_delete AFTER DELETE ON messages WHEN old.state <> 'writing' BEGIN
@@ -83,8 +93,12 @@ pub(super) const STEPS: [&str; 2] = [
         INSERT INTO messages_text (messages_text, rowid, content)
             SELECT 'delete', old.id, old.content WHERE old.state <> 'writing';
         INSERT INTO messages_text (rowid, content) SELECT new.id, new.content WHERE new.state <> 'writing';
-    END;",
+    END;"
+    ),
 ];
+
+/// Makes the index over texts and fills it; a part of the second step.
+pub(super) const INDEX: &str = index!();
 
 /// Version this program writes.
 pub(super) const VERSION: i64 = STEPS.len() as i64;

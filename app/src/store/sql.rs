@@ -1,5 +1,7 @@
 //! The statements: changes in, records out. Knows no file and no thread.
 
+use std::time::Instant;
+
 use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, ToSql, ToSqlOutput, ValueRef};
 use rusqlite::{Connection, OptionalExtension as _, Row, Transaction, params};
 
@@ -140,18 +142,37 @@ fn put_persona(db: &Transaction<'_>, persona: &Persona) -> rusqlite::Result<bool
 }
 
 fn add_message(db: &Transaction<'_>, message: &Message) -> rusqlite::Result<bool> {
+    if !insert_message(db, message, None)? && !exists(db, message.id)? {
+        return Ok(false);
+    }
+    run(
+        db,
+        "UPDATE chats SET updated_millis = max(updated_millis, ?2), leaf = ?3 WHERE id = ?1",
+        params![message.chat.0, message.created_millis, message.id.0],
+    )
+}
+
+/// Adds a message to a chat whose time of deletion is `chat_deleted_millis`, and leaves the chat as it is. `Ok(false)` when there is
+/// no such chat, its parent is gone, or the id is taken.
+///
+/// # Errors
+/// Whatever SQLite says.
+pub(super) fn insert_message(
+    db: &Transaction<'_>,
+    message: &Message,
+    chat_deleted_millis: Option<i64>,
+) -> rusqlite::Result<bool> {
     let attachments = serde_json::to_string(&message.attachments).expect("strings serialise");
-    let added = db
-        .prepare_cached(
-            "INSERT INTO messages (id, chat, parent, role, content, state, created_millis, tokens, prompt_tokens,
-             prefill_millis, decode_millis, lane, model, error, cached_tokens, thinking_tokens, thinking_millis,
-             cut_short, attachments)
-             SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19
-             WHERE EXISTS (SELECT 1 FROM chats WHERE id = ?2 AND deleted_millis IS NULL)
-             AND (?3 IS NULL OR EXISTS (SELECT 1 FROM messages WHERE id = ?3 AND chat = ?2 AND deleted_millis IS NULL))
-             ON CONFLICT (id) DO NOTHING",
-        )?
-        .execute(params![
+    run(
+        db,
+        "INSERT INTO messages (id, chat, parent, role, content, state, created_millis, tokens, prompt_tokens,
+         prefill_millis, decode_millis, lane, model, error, cached_tokens, thinking_tokens, thinking_millis,
+         cut_short, attachments)
+         SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19
+         WHERE EXISTS (SELECT 1 FROM chats WHERE id = ?2 AND deleted_millis IS ?20)
+         AND (?3 IS NULL OR EXISTS (SELECT 1 FROM messages WHERE id = ?3 AND chat = ?2 AND deleted_millis IS NULL))
+         ON CONFLICT (id) DO NOTHING",
+        params![
             message.id.0,
             message.chat.0,
             message.parent.map(|parent| parent.0),
@@ -171,14 +192,8 @@ fn add_message(db: &Transaction<'_>, message: &Message) -> rusqlite::Result<bool
             message.stats.thinking_millis,
             message.stats.cut_short,
             attachments,
-        ])?;
-    if added == 0 && !exists(db, message.id)? {
-        return Ok(false);
-    }
-    run(
-        db,
-        "UPDATE chats SET updated_millis = max(updated_millis, ?2), leaf = ?3 WHERE id = ?1",
-        params![message.chat.0, message.created_millis, message.id.0],
+            chat_deleted_millis,
+        ],
     )
 }
 
@@ -230,22 +245,49 @@ pub(super) fn mark_interrupted(db: &Connection) -> rusqlite::Result<usize> {
     db.execute("UPDATE messages SET state = 'interrupted' WHERE state = 'writing'", [])
 }
 
-/// Removes what was deleted before this time for good. At most 500 rows a statement, newest first: a message is removed before
-/// what it answers, because SQLite gives up on cascades deeper than 1000.
+/// Statements of a purge however long they take; each removes up to 64 rows.
+const LEAST_PURGE_STEPS: usize = 8;
+
+/// Removes for good what was deleted before this time, but not with the mark `except`, until `end` but at least a few hundred rows;
+/// says whether more is left. A message is removed before what it answers, because SQLite gives up on cascades deeper than 1000.
 ///
 /// # Errors
 /// Whatever SQLite says.
-pub(super) fn purge(db: &Connection, before_millis: i64) -> rusqlite::Result<()> {
+pub(super) fn purge(
+    db: &Transaction<'_>,
+    before_millis: i64,
+    except: Option<i64>,
+    end: Instant,
+) -> rusqlite::Result<bool> {
+    let old = "deleted_millis < ?1 AND deleted_millis IS NOT ?2";
     // Each selection through its index: left alone, SQLite walks all messages because they come in the wanted order.
-    let messages = "DELETE FROM messages WHERE id IN (
-         SELECT id FROM messages INDEXED BY messages_deleted WHERE deleted_millis < ?1
-         UNION SELECT messages.id FROM chats INDEXED BY chats_deleted
-             CROSS JOIN messages INDEXED BY messages_by_chat ON messages.chat = chats.id WHERE chats.deleted_millis < ?1
-         ORDER BY 1 DESC LIMIT 500)";
-    while run(db, messages, [before_millis])? {}
-    run(db, "DELETE FROM chats WHERE deleted_millis < ?1", [before_millis])?;
-    run(db, "DELETE FROM personas WHERE deleted_millis < ?1", [before_millis])?;
-    Ok(())
+    let messages = format!(
+        "DELETE FROM messages WHERE id IN (
+             SELECT id FROM messages INDEXED BY messages_deleted WHERE {old} ORDER BY id DESC LIMIT 64)"
+    );
+    let chat = format!("SELECT id FROM chats INDEXED BY chats_deleted WHERE {old} LIMIT 1");
+    let of_chat = "DELETE FROM messages WHERE id IN (
+         SELECT id FROM messages INDEXED BY messages_by_chat WHERE chat = ?1 ORDER BY id DESC LIMIT 64)";
+    let mut steps = 0;
+    while steps < LEAST_PURGE_STEPS || Instant::now() < end {
+        steps += 1;
+        if run(db, &messages, params![before_millis, except])? {
+            continue;
+        }
+        let id: Option<i64> = db
+            .prepare_cached(&chat)?
+            .query_row(params![before_millis, except], |row| row.get(0))
+            .optional()?;
+        let Some(id) = id else {
+            let personas = format!("DELETE FROM personas WHERE {old}");
+            run(db, &personas, params![before_millis, except])?;
+            return Ok(false);
+        };
+        if !run(db, of_chat, [id])? {
+            run(db, "DELETE FROM chats WHERE id = ?1", [id])?;
+        }
+    }
+    Ok(true)
 }
 
 /// Heads of all chats, pinned first, then newest change first.

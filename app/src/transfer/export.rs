@@ -5,8 +5,9 @@ use std::io::Write;
 use std::path::Path;
 
 use super::document::{ChatDocument, FORMAT, PersonaDocument, VERSION};
-use super::{Format, Progress, TransferError, file, markdown};
+use super::{Format, Progress, TransferError, markdown};
 use crate::store::{ChatId, Snapshot, now_millis};
+use crate::whole_file;
 
 /// What was exported.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -108,5 +109,18 @@ pub fn export_to_file(
     progress: &Progress,
 ) -> Result<Exported, TransferError> {
     let mut snapshot = Snapshot::open(database).map_err(TransferError::Store)?;
-    file::write_whole(path, |out| export(&mut snapshot, chats, format, out, path, progress))
+    write_whole(path, |out| export(&mut snapshot, chats, format, out, path, progress))
+}
+
+/// Lets `write` fill a file, which is there whole or not at all.
+///
+/// # Errors
+/// The file cannot be written, or what `write` says.
+pub fn write_whole<T>(
+    path: &Path,
+    write: impl FnOnce(&mut dyn Write) -> Result<T, TransferError>,
+) -> Result<T, TransferError> {
+    let failed =
+        |source| TransferError::Io { what: "the file cannot be written", path: path.to_owned(), source };
+    whole_file::replace(path, failed, write)
 }

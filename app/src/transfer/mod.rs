@@ -3,17 +3,17 @@
 
 mod document;
 mod export;
-mod file;
 mod import;
 mod markdown;
+mod reading;
 #[cfg(test)]
 mod tests;
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-pub use export::{Exported, export, export_to_file};
-pub use file::write_whole;
-pub use import::{Found, import_job, read_chats};
+pub use export::{Exported, export, export_to_file, write_whole};
+pub use import::import_job;
+pub use reading::{Found, read_chats};
 
 /// A format of exported chats.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

@@ -4,6 +4,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+#[path = "../../fuzz/entries.rs"]
+mod entries;
+
 use super::*;
 use crate::store::{
     AnswerStats, Attachment, Chat, ChatSampling, Event, Imported, Message, MessageState, Persona, Role,
@@ -160,6 +163,23 @@ fn what_is_here_already_is_recognised_whatever_its_ids_and_what_differs_gets_new
 }
 
 #[test]
+fn a_chat_is_recognised_whatever_its_times_are() {
+    let place = Place::new();
+    let chat = Chat::new("Times", "starter");
+    let mut writes = vec![Write::PutChat(chat.clone())];
+    for n in 1..=200_u32 {
+        let mut message = Message::complete(chat.id, None, Role::Assistant, "The Neckar");
+        // Of such numbers every eighth is another one after a way through JSON.
+        message.stats.decode_millis = f64::from(n).sqrt() * 1234.567;
+        message.stats.prefill_millis = f64::from(n).ln() * 98.765;
+        writes.push(Write::AddMessage(message));
+    }
+    write_all(place.store(), writes);
+    let file = place.export("out.json", Format::Json);
+    assert_eq!(place.import(&file).unwrap(), Imported { duplicates: 1, ..Imported::default() });
+}
+
+#[test]
 fn an_answer_that_is_being_written_is_exported_as_interrupted() {
     let place = Place::new();
     let chat = Chat::new("Growing", "starter");
@@ -257,6 +277,34 @@ fn a_file_that_is_not_ours_is_refused_with_what_was_expected_and_nothing_is_impo
     assert!(problem.contains("directory"), "{problem}");
     let problem = place.import(&place.file("none.json")).unwrap_err();
     assert!(problem.contains("none.json"), "{problem}");
+}
+
+/// The shapes in which other programs export chats.
+#[test]
+fn exports_of_other_programs_are_refused_with_what_was_expected() {
+    let place = Place::new();
+    let shapes: [&[u8]; 10] = [
+        br#"[{"title":"Rivers","create_time":1.7e9,"mapping":{"a":{"message":null,"parent":null,"children":[]}}}]"#,
+        br#"[{"uuid":"1-2","name":"Rivers","chat_messages":[{"sender":"human","text":"Hi"}]}]"#,
+        br#"[{"id":"1","title":"Rivers","chat":{"models":["a"],"history":{"messages":{}}}}]"#,
+        br#"[{"conv":{"id":"1","name":"Rivers"},"messages":[{"role":"user","content":"Hi"}]}]"#,
+        br#"{"name":"Rivers","pinned":false,"createdAt":1,"messages":[{"versions":[]}]}"#,
+        br#"{"id":"jan_1","object":"thread","title":"Rivers","assistants":[]}"#,
+        br#"{"version":1,"format":"chats","chats":[]}"#,
+        b"{\"role\":\"user\",\"content\":\"Hi\"}\n{\"role\":\"assistant\",\"content\":\"Hello\"}\n",
+        b"# Rivers\n\n**You**: Hi\n",
+        b"PK\x03\x04\x14\x00\x00\x00conversations.json",
+    ];
+    for shape in shapes {
+        let problem = place.import_text(shape).unwrap_err();
+        let shape = String::from_utf8_lossy(shape);
+        assert!(problem.starts_with("not a whole chat export of 1bit Desktop"), "{shape}: {problem}");
+        assert!(problem.contains("choose a JSON file that was exported here"), "{shape}: {problem}");
+        // What is JSON at all is told which field was expected.
+        let named = problem.contains("\"format\": \"onebit-chats\"") || !shape.starts_with(['[', '{']);
+        assert!(named, "{shape}: {problem}");
+    }
+    assert_eq!(place.everything(), []);
 }
 
 #[test]
@@ -381,6 +429,20 @@ fn damaged_exports_are_refused_or_read_but_never_half() {
         match outcome {
             Ok(()) => assert!(chats <= 1, "seed {seed}"),
             Err(err) => assert!(matches!(err, TransferError::Format(_)), "seed {seed}: {err}"),
+        }
+    }
+}
+
+#[test]
+fn every_seed_of_the_fuzz_target_is_an_export_and_no_former_finding_panics() {
+    for kind in ["seeds", "regressions"] {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz").join(kind).join("chat_import");
+        // A target without findings has no such folder.
+        let Ok(files) = folder.read_dir() else { continue };
+        for file in files {
+            let path = file.unwrap().path();
+            let accepted = entries::chat_import(&std::fs::read(&path).unwrap());
+            assert!(accepted || kind == "regressions", "{} is a whole export", path.display());
         }
     }
 }

@@ -14,7 +14,7 @@ mod picker;
 pub mod preferences;
 mod presence;
 
-use std::sync::{Arc, PoisonError};
+use std::sync::{Arc, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
@@ -26,7 +26,7 @@ use crate::folders::Folders;
 use crate::instance::{self, Answers, Claim, Place, Server};
 use crate::logbook;
 use crate::notification::Notifier;
-use crate::store::{Event, Query, Saving, Store};
+use crate::store::{Event, Query, Saving, Store, Unsaved};
 use crate::tray::Tray;
 use bell::Bell;
 
@@ -43,6 +43,9 @@ const DEFAULT_SIZE: [f32; 2] = [1280.0, 800.0];
 const MIN_SIZE: [f32; 2] = [720.0, 480.0];
 /// How long the start waits for the store to say how large the window was; no window is open yet.
 const STORE_PATIENCE: Duration = Duration::from_millis(400);
+
+/// Tells what is not on the disk.
+type CountUnsaved = Box<dyn Fn() -> Unsaved + Send + Sync>;
 
 /// Runs the app to its end, or shows the one that runs already.
 ///
@@ -62,11 +65,20 @@ pub fn run(folders: &Folders) -> anyhow::Result<()> {
     let bell = Arc::new(Bell::default());
     let (caller, outside) = outside(&bell);
     let for_signals = caller.clone();
-    ending::on_signals(move || for_signals.call(Call::End)).context("signals cannot be handled")?;
+    // Signals are heard before there is a store.
+    let unsaved: Arc<OnceLock<CountUnsaved>> = Arc::default();
+    let what_is_unsaved = {
+        let unsaved = Arc::clone(&unsaved);
+        move || unsaved.get().map(|unsaved| unsaved()).unwrap_or_default()
+    };
+    ending::on_signals(move || for_signals.call(Call::End), what_is_unsaved.clone())
+        .context("signals cannot be handled")?;
 
     let for_waker = Arc::clone(&bell);
     let waker: Waker = Arc::new(move || for_waker.ring());
     let store = Store::open(&folders.chats(), Arc::clone(&waker))?;
+    // Nobody else sets it.
+    let _ = unsaved.set(Box::new(store.unsaved()));
     let preferences = Preferences::open(folders, logbook, Arc::clone(&waker));
     let backend = EngineBackend::start(preferences.settings.engine_options(), Arc::clone(&waker));
     let remembered = Remembered::wait(&store);
@@ -81,7 +93,7 @@ pub fn run(folders: &Folders) -> anyhow::Result<()> {
     }
     let mut desktop = Desktop::without_window(controller, preferences, outside);
     let lived = live(&mut desktop, &bell, remembered.size);
-    ending::give_up_later();
+    ending::give_up_later(what_is_unsaved);
     let saved = desktop.end();
     // Who starts the app from now on starts a new one.
     drop(server);

@@ -1,6 +1,9 @@
 //! The store from outside, and its keeper step by step where a test has to choose the moment.
 
 mod agreement;
+mod damage;
+mod hang;
+mod import;
 mod migration;
 mod search;
 mod undo;

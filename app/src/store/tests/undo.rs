@@ -100,7 +100,15 @@ fn what_was_deleted_is_gone_from_the_file_after_the_next_start() {
     assert_eq!(messages_in(&database, id).len(), 2500, "it stays until the next start of the program");
     drop(database);
 
-    assert_eq!(Store::open(&folder.db(), waker()).unwrap().close(), Saving::Yes);
+    let store = Store::open(&folder.db(), waker()).unwrap();
+    let reading = rusqlite::Connection::open(folder.db()).unwrap();
+    let end = Instant::now() + Duration::from_secs(60);
+    while reading.query_row("SELECT count(*) FROM chats", [], |row| row.get::<_, i64>(0)) != Ok(0) {
+        assert!(Instant::now() < end, "it is still there after a minute");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    drop(reading);
+    assert_eq!(store.close(), Saving::Yes);
     let (database, _) = Database::open(&folder.db()).unwrap();
     assert!(messages_in(&database, id).is_empty());
     drop(database);
