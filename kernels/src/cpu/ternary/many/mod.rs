@@ -8,8 +8,8 @@
 //!
 //! Loads bound it as multiplications bound panels. A pass takes about 7.5 cycles a row on Zen 4, which loads a vector a cycle: five lines,
 //! the sum and half a load for the record, and a store. That is 85 products a cycle against 64 of a byte dot product. Lanes
-//! measure which is faster, since Intel's cores, with two loads a cycle and two dot products, lose much of theirs to the stores
-//! that lie between the lookups: 214 against 314 GMAC/s on an Emerald Rapids core with AVX-512, but 161 against 83 with AVX2.
+//! measure which is faster: one Emerald Rapids core looks up 214 GMAC/s against 314 multiplied with AVX-512 (likely because
+//! stores lie between the lookups), but 161 against 83 with AVX2.
 
 #![expect(unsafe_code, reason = "raw loads in the inner loops, after every slice was checked")]
 
