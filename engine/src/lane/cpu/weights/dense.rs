@@ -73,9 +73,14 @@ impl Dense {
                 }
             }
             Element::F16 => {
-                let halves: Vec<f16> =
-                    values.take(out.len()).map(|b| f16::from_le_bytes([b[0], b[1]])).collect();
-                halves.convert_to_f32_slice(out);
+                // Converted in parts on the stack: a decoded token allocates nothing.
+                let (mut halves, mut values) = ([f16::ZERO; 64], values);
+                for out in out.chunks_mut(64) {
+                    for (half, b) in halves.iter_mut().zip(values.by_ref().take(out.len())) {
+                        *half = f16::from_le_bytes([b[0], b[1]]);
+                    }
+                    halves[..out.len()].convert_to_f32_slice(out);
+                }
             }
             Element::Bf16 => {
                 for (out, b) in out.iter_mut().zip(values) {
