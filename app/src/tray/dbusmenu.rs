@@ -178,7 +178,7 @@ mod tests {
         let (_, (_, _, none)) = menu.get_layout(ROOT, 0, Vec::new()).unwrap();
         assert!(none.is_empty());
         let (_, (id, properties, all)) = menu.get_layout(ROOT, -1, vec!["label".to_owned()]).unwrap();
-        assert_eq!((id, properties.len(), all.len()), (ROOT, 0, 6));
+        assert_eq!((id, properties.len(), all.len()), (ROOT, 0, 7));
         let models: Node = all[3].try_clone().unwrap().try_into().unwrap();
         assert_eq!((models.1.len(), models.2.len()), (1, 1));
         let (_, flat) = menu.get_layout(ROOT, 1, Vec::new()).unwrap();
@@ -203,7 +203,7 @@ mod tests {
     #[test]
     fn properties_are_given_for_the_asked_or_for_all() {
         let (menu, _) = bus_menu();
-        assert_eq!(menu.get_group_properties(Vec::new(), Vec::new()).len(), 7);
+        assert_eq!(menu.get_group_properties(Vec::new(), Vec::new()).len(), 8);
         let asked = menu.get_group_properties(vec![8, 77], vec!["label".to_owned()]);
         assert_eq!(asked.len(), 1);
         let label: String = menu.get_property(8, "label").unwrap().try_into().unwrap();
