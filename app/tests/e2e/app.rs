@@ -15,6 +15,11 @@ pub const PATIENCE: Duration = Duration::from_secs(60);
 /// How long the end may take.
 pub const END: Duration = Duration::from_secs(5);
 
+/// The program. Measurements run another build of it.
+fn program() -> String {
+    std::env::var("ONEBIT_BINARY").unwrap_or_else(|_| env!("CARGO_BIN_EXE_onebit").to_owned())
+}
+
 /// The running program.
 pub struct App<'s> {
     session: &'s Session,
@@ -41,13 +46,24 @@ impl<'s> App<'s> {
 
     /// Starts the program in another environment and waits for nothing.
     pub fn start_with(session: &'s Session, change: impl Fn(&mut std::process::Command)) -> Self {
-        // Measurements run another build of the program.
-        let program =
-            std::env::var("ONEBIT_BINARY").unwrap_or_else(|_| env!("CARGO_BIN_EXE_onebit").to_owned());
-        let mut command = session.command(&program);
+        let mut command = session.command(&program());
         change(&mut command);
         let child = command.stdout(Stdio::null()).spawn().unwrap();
         Self { session, child }
+    }
+
+    /// Starts the program through another, which becomes it, and waits for nothing. `through` gives the other and its arguments.
+    pub fn start_through(session: &'s Session, through: impl Fn(&str) -> (String, Vec<String>)) -> Self {
+        let (other, arguments) = through(&program());
+        let child = session.command(&other).args(arguments).stdout(Stdio::null()).spawn().unwrap();
+        Self { session, child }
+    }
+
+    /// Folder of the user's chats and models, as the program sees it.
+    pub fn data(&self) -> std::path::PathBuf {
+        let data = self.session.data();
+        let own = format!("/proc/{}/root", self.pid());
+        std::path::Path::new(&own).join(data.strip_prefix("/").unwrap())
     }
 
     /// Waits.
@@ -151,7 +167,7 @@ impl<'s> App<'s> {
     }
 
     fn query<T>(&self, sql: &str, map: impl Fn(&rusqlite::Row<'_>) -> rusqlite::Result<T>) -> Vec<T> {
-        let path = self.session.data().join("chats.db");
+        let path = self.data().join("chats.db");
         let read = || -> rusqlite::Result<Vec<T>> {
             let db = Connection::open_with_flags(&path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
             db.prepare(sql)?.query_map([], &map)?.collect()

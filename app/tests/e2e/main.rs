@@ -6,6 +6,7 @@
 #![expect(clippy::unwrap_used, reason = "this binary is only compiled for tests")]
 
 mod app;
+mod disk;
 mod life;
 mod loss;
 mod measure;

@@ -17,3 +17,4 @@ mod presence;
 mod script;
 mod settings;
 mod starter;
+mod trouble;

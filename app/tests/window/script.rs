@@ -191,13 +191,19 @@ fn found() -> Vec<FoundModel> {
 
 /// Opens a window as [`open`], beside which there is something else.
 pub fn open_beside(folder: &Path, outside: Outside) -> Window {
+    let mut window = open_unanswered(folder, outside);
+    window.until("the store has answered", |window| window.harness.state().controller.library.known);
+    window
+}
+
+/// Opens a window over a store that may never answer.
+pub fn open_unanswered(folder: &Path, outside: Outside) -> Window {
     let script = Rc::new(RefCell::new(Script::new(ready())));
     script.borrow_mut().load_events.push_back(LoadEvent::Loaded(model("starter")));
     let backend = Box::new(Scripted(Rc::clone(&script)));
     let harness = harness(folder, egui::vec2(1280.0, 800.0), backend, found(), outside);
     let mut window = Window { harness, script, copied: None };
     window.until("the model is loaded", |window| window.harness.state().controller.model().is_some());
-    window.until("the store has answered", |window| window.harness.state().controller.library.known);
     window
 }
 
