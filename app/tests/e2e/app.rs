@@ -44,7 +44,7 @@ impl<'s> App<'s> {
         // Measurements run another build of the program.
         let program =
             std::env::var("ONEBIT_BINARY").unwrap_or_else(|_| env!("CARGO_BIN_EXE_onebit").to_owned());
-        let mut command = session.command(&program);
+        let mut command = session.program(&program);
         change(&mut command);
         let child = command.stdout(Stdio::null()).spawn().unwrap();
         Self { session, child }
