@@ -4,8 +4,8 @@
 #   packaging/e2e.sh [NAME OF A TEST]
 set -euo pipefail
 cd "$(dirname "$0")/.."
-for tool in Xvfb openbox xdotool dbus-daemon; do
-  command -v $tool >/dev/null || { echo "e2e: $tool is missing; install xvfb openbox xdotool dbus" >&2; exit 1; }
+for tool in Xvfb openbox xdotool dbus-daemon weston; do
+  command -v $tool >/dev/null || { echo "e2e: $tool is missing; install xvfb openbox xdotool dbus weston" >&2; exit 1; }
 done
 started=$SECONDS
 cargo test --locked --workspace --test e2e -- --nocapture "$@"

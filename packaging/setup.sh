@@ -10,22 +10,22 @@ rust_needed=1.95
 fail() { printf '%s\n' "$*" >&2; exit 1; }
 
 # Build: a C compiler for the bundled SQLite. Run: libraries that the window opens at run time, and a Vulkan or GL driver.
-# Test: software Vulkan, a private display with a window manager and a session bus for the end-to-end tests, and Python to fetch the
+# Test: software Vulkan, a private display with a window manager, a Wayland compositor and a session bus for the end-to-end tests, and Python to fetch the
 # test model.
 packages_debian() {
   echo gcc libc6-dev make
   echo libxkbcommon0 libxkbcommon-x11-0 libx11-6 libx11-xcb1 libxcursor1 libxi6 libxrandr2 libxcb1 libwayland-client0 libvulkan1 libegl1 libdbus-1-3 mesa-vulkan-drivers
-  [ "$purpose" = test ] && echo python3 python3-pip python3-venv ca-certificates git xvfb openbox xdotool dbus
+  [ "$purpose" = test ] && echo python3 python3-pip python3-venv ca-certificates git xvfb openbox xdotool dbus weston
   return 0
 }
 packages_fedora() { # untested
   echo gcc make libxkbcommon libxkbcommon-x11 libX11 libX11-xcb libXcursor libXi libXrandr libxcb libwayland-client vulkan-loader mesa-libEGL dbus-libs mesa-vulkan-drivers
-  [ "$purpose" = test ] && echo python3 python3-pip git xorg-x11-server-Xvfb openbox xdotool dbus-daemon
+  [ "$purpose" = test ] && echo python3 python3-pip git xorg-x11-server-Xvfb openbox xdotool dbus-daemon weston
   return 0
 }
 packages_arch() { # untested
   echo gcc make libxkbcommon libxkbcommon-x11 libx11 libxcursor libxi libxrandr libxcb wayland vulkan-icd-loader libglvnd dbus vulkan-swrast
-  [ "$purpose" = test ] && echo python python-pip git xorg-server-xvfb openbox xdotool dbus
+  [ "$purpose" = test ] && echo python python-pip git xorg-server-xvfb openbox xdotool dbus weston
   return 0
 }
 

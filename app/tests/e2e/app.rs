@@ -46,7 +46,7 @@ impl<'s> App<'s> {
 
     /// Starts the program in another environment and waits for nothing.
     pub fn start_with(session: &'s Session, change: impl Fn(&mut std::process::Command)) -> Self {
-        let mut command = session.command(&program());
+        let mut command = session.program(&program());
         change(&mut command);
         let child = command.stdout(Stdio::null()).spawn().unwrap();
         Self { session, child }

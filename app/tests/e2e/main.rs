@@ -1,7 +1,7 @@
 //! The whole program under a private display and a private session bus, with the real engine and the model that comes with it.
 //! What happened is read from the database, from `onebit status` and from the bus, never from pixels.
 //!
-//! Needs Xvfb, openbox, xdotool, dbus-daemon and a Vulkan or GL driver (software is enough). Where one is missing the tests say so
+//! Needs Xvfb, openbox, xdotool, dbus-daemon, weston and a Vulkan or GL driver (software is enough). Where one is missing the tests say so
 //! and pass, except with CI=true.
 #![expect(clippy::unwrap_used, reason = "this binary is only compiled for tests")]
 
@@ -16,3 +16,4 @@ mod reader;
 mod session;
 mod start;
 mod tray_host;
+mod wayland;

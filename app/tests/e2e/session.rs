@@ -2,6 +2,7 @@
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::os::fd::AsFd as _;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -24,16 +25,44 @@ pub struct Session {
     folder: tempfile::TempDir,
     display: String,
     bus: String,
+    /// Whether the program sees a Wayland compositor, which has the whole display.
+    wayland: bool,
     children: Vec<Child>,
 }
+
+/// Name of the compositor's socket.
+const SOCKET: &str = "wayland-e2e";
 
 impl Session {
     /// Opens a desktop, or says what is missing and gives nothing.
     pub fn open() -> Option<Self> {
-        let missing: Vec<&str> = ["Xvfb", "openbox", "xdotool", "dbus-daemon"]
-            .into_iter()
-            .filter(|tool| !is_installed(tool))
-            .collect();
+        Self::open_with(&["Xvfb", "openbox", "xdotool", "dbus-daemon"])
+    }
+
+    /// Opens a desktop with Wayland, or says what is missing and gives nothing. Its compositor is a window of the display, so keys reach
+    /// the program as elsewhere.
+    pub fn open_wayland() -> Option<Self> {
+        let mut session = Self::open_with(&["Xvfb", "openbox", "xdotool", "dbus-daemon", "weston"])?;
+        // It focuses windows that appear while it is there.
+        session.wait_answer("the window manager is there", "get_num_desktops");
+        let compositor = session
+            .command("weston")
+            .args(["--backend=x11-backend.so", "--use-pixman", "--shell=kiosk-shell.so", "--idle-time=0"])
+            .args(["--width=1280", "--height=800", "--socket", SOCKET])
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        session.children.push(compositor);
+        let socket = session.home().join("run").join(SOCKET);
+        until("the compositor listens", Duration::from_secs(60), || socket.exists().then_some(()));
+        session.wait_answer("the compositor has the keyboard", "getactivewindow");
+        session.wayland = true;
+        Some(session)
+    }
+
+    fn open_with(tools: &[&str]) -> Option<Self> {
+        let missing: Vec<&str> = tools.iter().copied().filter(|tool| !is_installed(tool)).collect();
         if !missing.is_empty() {
             assert!(std::env::var_os("CI").is_none(), "missing: {missing:?}");
             let mut err = std::io::stderr();
@@ -41,10 +70,13 @@ impl Session {
             return None;
         }
         let folder = tempfile::tempdir().unwrap();
-        std::fs::create_dir(folder.path().join("run")).unwrap();
+        let run = folder.path().join("run");
+        std::fs::create_dir(&run).unwrap();
+        // A compositor refuses a folder that others can read.
+        std::fs::set_permissions(&run, std::fs::Permissions::from_mode(0o700)).unwrap();
         let (server, display) = display();
         let (daemon, bus) = bus();
-        let mut session = Self { folder, display, bus, children: vec![server, daemon] };
+        let mut session = Self { folder, display, bus, wayland: false, children: vec![server, daemon] };
         let manager = session.command("openbox").stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
         session.children.push(manager);
         Some(session)
@@ -75,7 +107,16 @@ impl Session {
         path
     }
 
-    /// A program in this desktop.
+    /// The program under test in this desktop.
+    pub fn program(&self, path: &str) -> Command {
+        let mut command = self.command(path);
+        if self.wayland {
+            command.env_remove("DISPLAY").env("WAYLAND_DISPLAY", SOCKET);
+        }
+        command
+    }
+
+    /// A tool in this desktop.
     pub fn command(&self, program: &str) -> Command {
         let mut command = Command::new(program);
         command
@@ -101,6 +142,15 @@ impl Session {
     /// Presses a key, named as X names it.
     pub fn press(&self, key: &str) {
         self.xdotool(&["key", key]);
+    }
+
+    /// Waits until the window manager can answer a question.
+    fn wait_answer(&self, what: &str, question: &str) {
+        until(what, Duration::from_secs(60), || {
+            let mut asked = self.command("xdotool");
+            let asked = asked.arg(question).stdout(Stdio::null()).stderr(Stdio::null());
+            asked.status().unwrap().success().then_some(())
+        });
     }
 
     fn xdotool(&self, arguments: &[&str]) {

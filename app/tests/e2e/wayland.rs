@@ -1,0 +1,38 @@
+//! The same under a Wayland compositor, where a window can be neither hidden nor raised by its owner.
+
+use crate::app::App;
+use crate::session::Session;
+use crate::tray_host::TrayHost;
+
+#[test]
+fn under_wayland_it_answers_hides_comes_back_and_has_a_clipboard() {
+    let Some(session) = Session::open_wayland() else { return };
+    let tray = TrayHost::start(&session);
+    let app = App::start(&session);
+    app.until("the tray is seen", |app| app.has_tray().then_some(()));
+    app.ask("What is the capital of France?");
+    let answer = app.wait_message(2, "complete");
+    assert!(!answer.content.trim().is_empty());
+
+    tray.press("Hide window");
+    app.wait_open(false);
+    tray.click();
+    app.wait_open(true);
+
+    tray.press("Hide window");
+    app.wait_open(false);
+    let second = App::start_with(&session, |_| {});
+    assert!(second.wait_end().success());
+    app.wait_open(true);
+
+    // Through the compositor's clipboard and back, twice.
+    session.type_text("What is tea? ");
+    for keys in ["ctrl+a", "ctrl+x", "ctrl+v", "ctrl+v", "Return"] {
+        session.press(keys);
+    }
+    app.wait_message(4, "complete");
+    assert_eq!(app.messages()[2].content.trim_end(), "What is tea? What is tea?");
+
+    app.signal("TERM");
+    assert!(app.wait_end().success());
+}
