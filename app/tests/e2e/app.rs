@@ -1,5 +1,6 @@
 //! The running program, and what can be learnt about it.
 
+use std::path::{Path, PathBuf};
 use std::process::{Child, ExitStatus, Stdio};
 use std::time::Duration;
 
@@ -60,10 +61,10 @@ impl<'s> App<'s> {
     }
 
     /// Folder of the user's chats and models, as the program sees it.
-    pub fn data(&self) -> std::path::PathBuf {
+    pub fn data(&self) -> PathBuf {
         let data = self.session.data();
         let own = format!("/proc/{}/root", self.pid());
-        std::path::Path::new(&own).join(data.strip_prefix("/").unwrap())
+        Path::new(&own).join(data.strip_prefix("/").unwrap())
     }
 
     /// Waits.
@@ -167,12 +168,26 @@ impl<'s> App<'s> {
     }
 
     fn query<T>(&self, sql: &str, map: impl Fn(&rusqlite::Row<'_>) -> rusqlite::Result<T>) -> Vec<T> {
-        let path = self.data().join("chats.db");
+        let copy = tempfile::tempdir().unwrap();
         let read = || -> rusqlite::Result<Vec<T>> {
-            let db = Connection::open_with_flags(&path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
+            let db = match self.session.data().join("chats.db") {
+                own if own.exists() => Connection::open_with_flags(own, OpenFlags::SQLITE_OPEN_READ_ONLY)?,
+                _ => Connection::open(self.copy_database(copy.path()))?,
+            };
             db.prepare(sql)?.query_map([], &map)?.collect()
         };
         read().unwrap_or_default()
+    }
+
+    /// A copy of the database of a program that has a file system of its own there: SQLite resolves the link that leads to it, and
+    /// ends in ours.
+    fn copy_database(&self, to: &Path) -> PathBuf {
+        // The journal first: a checkpoint in between leaves it with changes that the database has already.
+        for name in ["chats.db-wal", "chats.db"] {
+            // What is not there yet is empty.
+            let _ = std::fs::copy(self.data().join(name), to.join(name));
+        }
+        to.join("chats.db")
     }
 
     /// Types a question into the composer and sends it.

@@ -138,7 +138,10 @@ fn the_tray_switches_the_model() {
     app.until("the second model is loaded", |app| (app.models() == 2).then_some(()));
     app.until("the menu says so", |_| tray.labels().contains(&"Model: my_second".to_owned()).then_some(()));
     let checked: Vec<_> = tray.menu().into_iter().filter(|entry| entry.checked).collect();
-    assert_eq!(checked.iter().map(|entry| entry.label.as_str()).collect::<Vec<_>>(), ["my_second", "Automatic"]);
+    assert_eq!(
+        checked.iter().map(|entry| entry.label.as_str()).collect::<Vec<_>>(),
+        ["my_second", "Automatic"]
+    );
     app.ask("What is the capital of France?");
     app.wait_message(2, "complete");
     tray.press("Quit");
