@@ -14,7 +14,7 @@ use crate::script::{Window, scripted};
 type Scene = fn(&Set) -> Window;
 
 /// Every scene with the first part of its pictures' names.
-pub const ALL: [(&str, Scene); 22] = [
+pub const ALL: [(&str, Scene); 24] = [
     ("chat", chat),
     ("chat-empty", chat_empty),
     ("chat-writing", chat_writing),
@@ -27,6 +27,8 @@ pub const ALL: [(&str, Scene); 22] = [
     ("chat-busy", chat_busy),
     ("settings-general", |set| settings(set, Part::Values(Group::General))),
     ("settings-models", |set| settings(set, Part::Values(Group::Models))),
+    ("settings-personas", |set| settings(set, Part::Personas)),
+    ("settings-deleted", settings_deleted),
     ("settings-shortcuts", |set| settings(set, Part::Shortcuts)),
     ("settings-log", |set| settings(set, Part::Log)),
     ("settings-about", |set| settings(set, Part::About)),
@@ -152,6 +154,15 @@ fn chat_busy(set: &Set) -> Window {
 fn settings(set: &Set, part: Part) -> Window {
     let mut window = short(set);
     window.act(Command::ShowSettings(part));
+    window.steps(8);
+    window
+}
+
+/// A chat that can be brought back.
+fn settings_deleted(set: &Set) -> Window {
+    let mut window = toast_undo(set);
+    window.act(Command::ShowSettings(Part::Deleted));
+    window.until("it is listed", |window| window.shows_part(BRANCHES));
     window.steps(8);
     window
 }
