@@ -85,6 +85,8 @@ impl Library {
         self.chats.retain(|known| known.id != chat.id);
         let at = self.chats.partition_point(|known| known.pinned && !chat.pinned);
         self.chats.insert(at, ChatHead::from(chat));
+        // A new one is not yet among those that the store has counted.
+        self.total = self.total.max(self.chats.len());
     }
 
     /// Drops a chat from the list.

@@ -60,13 +60,13 @@ impl Slider<'_> {
         let field = line.with_min_x(rect.right() - self.field);
         let name = line.with_max_x(field.left() - 8.0);
         let inside = UiBuilder::new().max_rect(name).layout(Layout::left_to_right(Align::Center));
-        ui.scope_builder(inside, |ui| {
-            ui.spacing_mut().item_spacing.x = 4.0;
-            label(ui, Text::Body, tokens.text2, self.name);
-            if changed {
-                changed_dot(ui);
-            }
-        });
+        // A child, not a scope: where it ends is not where the next control begins.
+        let mut heading = ui.new_child(inside);
+        heading.spacing_mut().item_spacing.x = 4.0;
+        label(&mut heading, Text::Body, tokens.text2, self.name);
+        if changed {
+            changed_dot(&mut heading);
+        }
         let typed = self.number(ui, field, value);
         let dragged = self.rail(ui, rect.with_min_y(line.bottom()), value);
         self.new_value(value, typed.or(dragged))
