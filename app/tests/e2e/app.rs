@@ -119,6 +119,16 @@ impl<'s> App<'s> {
         self.status().and_then(|status| status["window"]["passes"].as_u64()).unwrap_or(0)
     }
 
+    /// Waits until everything that was pressed is drawn: a user sees what a key did before the next one.
+    #[track_caller]
+    pub fn wait_rest(&self) {
+        self.until("the window is at rest", |app| {
+            let passes = app.passes();
+            std::thread::sleep(Duration::from_millis(300));
+            (app.passes() == passes).then_some(())
+        });
+    }
+
     /// The process.
     pub fn pid(&self) -> u32 {
         self.child.id()

@@ -28,6 +28,7 @@ fn under_wayland_it_answers_hides_comes_back_and_has_a_clipboard() {
     // Through the compositor's clipboard and back, twice.
     session.type_text("What is tea? ");
     for keys in ["ctrl+a", "ctrl+x", "ctrl+v", "ctrl+v", "Return"] {
+        app.wait_rest();
         session.press(keys);
     }
     app.wait_message(4, "complete");
