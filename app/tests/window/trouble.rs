@@ -1,4 +1,5 @@
 //! A disk that does not answer, and an import that takes its time: what the window says, and what goes on beside it.
+#![expect(clippy::unwrap_used, reason = "this module is only compiled into tests")]
 
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
