@@ -6,10 +6,9 @@
 #[path = "../entries.rs"]
 mod entries;
 
+#[path = "../../src/store"]
 mod store {
-    #[path = "../../../src/store/record.rs"]
     mod record;
-    #[path = "../../../src/store/sampling.rs"]
     mod sampling;
 
     pub use record::{
@@ -18,10 +17,9 @@ mod store {
     pub use sampling::ChatSampling;
 }
 
+#[path = "../../src/transfer"]
 mod transfer {
-    #[path = "../../../src/transfer/document.rs"]
     mod document;
-    #[path = "../../../src/transfer/reading.rs"]
     mod reading;
 
     pub use reading::{Found, read_chats};
