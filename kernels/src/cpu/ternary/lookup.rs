@@ -26,23 +26,23 @@ const _: () = assert!(ODD_SLOT == 3 * STEP_VECTORS, "the odd slot is the first c
 #[inline(always)]
 pub(super) unsafe fn exact<S: Words>(d: &mut Few<'_>) {
     // SAFETY: `super::exact` checked every slice; the caller promises the instruction set.
-    unsafe {
-        match d.matrix.packing {
-            Packing::Sparse => pairs::<S, SPARSE_VECTORS>(d, false),
-            Packing::Triples => pairs::<S, TRIPLE_VECTORS>(d, false),
-            Packing::TwoBits => unreachable!("two bits are not looked up"),
-        }
-    }
+    unsafe { by_packing::<S>(d, false) }
 }
 
 /// Activation scales for each 64 columns.
 #[inline(always)]
 pub(super) unsafe fn scaled<S: Words>(d: &mut Few<'_>) {
     // SAFETY: `super::scaled` checked every slice; the caller promises the instruction set.
+    unsafe { by_packing::<S>(d, true) }
+}
+
+#[inline(always)]
+unsafe fn by_packing<S: Words>(d: &mut Few<'_>, scaled: bool) {
+    // SAFETY: as in `exact`.
     unsafe {
         match d.matrix.packing {
-            Packing::Sparse => pairs::<S, SPARSE_VECTORS>(d, true),
-            Packing::Triples => pairs::<S, TRIPLE_VECTORS>(d, true),
+            Packing::Sparse => pairs::<S, SPARSE_VECTORS>(d, scaled),
+            Packing::Triples => pairs::<S, TRIPLE_VECTORS>(d, scaled),
             Packing::TwoBits => unreachable!("two bits are not looked up"),
         }
     }
