@@ -8,7 +8,7 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 
 use crate::chat::Waker;
 use crate::folders::Folders;
-use crate::transfer::write_whole;
+use crate::{bus, whole_file};
 
 /// Option of the command line that an entry starts the program with.
 pub const IN_TRAY: &str = "--in-tray";
@@ -68,21 +68,14 @@ pub fn set(path: &Path, on: bool, program: &Path) -> Result<(), String> {
             _ => Ok(()),
         };
     }
-    if is_sandboxed() {
+    if bus::is_sandboxed() {
         return Err("a program in a sandbox cannot do this; use the desktop's own settings".to_owned());
     }
     let entry = entry(program)?;
     let folder = path.parent().unwrap_or(Path::new("/"));
     fs::create_dir_all(folder).map_err(|err| format!("{}: {err}", folder.display()))?;
-    write_whole(path, |out| {
-        let failed = |source| crate::transfer::TransferError::Io {
-            what: "the entry cannot be written",
-            path: path.to_owned(),
-            source,
-        };
-        out.write_all(entry.as_bytes()).map_err(failed)
-    })
-    .map_err(|err| err.to_string())
+    let failed = |err: std::io::Error| format!("the entry cannot be written: {err}: {}", path.display());
+    whole_file::replace(path, failed, |out| out.write_all(entry.as_bytes()).map_err(failed))
 }
 
 /// The program that runs, where a login finds it again.
@@ -99,10 +92,6 @@ pub fn program() -> Result<PathBuf, String> {
     } else {
         Err(format!("{} is not there any more; start the program again", program.display()))
     }
-}
-
-fn is_sandboxed() -> bool {
-    Path::new("/.flatpak-info").exists()
 }
 
 /// Text of the entry.

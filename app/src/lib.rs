@@ -7,7 +7,7 @@
 //! a lane.
 
 pub mod autostart;
-pub mod calendar;
+pub mod bus;
 pub mod chat;
 pub mod cli;
 pub mod folders;

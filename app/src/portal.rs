@@ -6,9 +6,10 @@ use std::time::Duration;
 
 use futures_lite::StreamExt as _;
 use futures_lite::future::block_on;
-use zbus::connection::Builder;
 use zbus::zvariant::{OwnedValue, Value};
 use zbus::{Connection, MatchRule, Message, MessageStream, message};
+
+use crate::bus;
 
 const SERVICE: &str = "org.freedesktop.portal.Desktop";
 const PATH: &str = "/org/freedesktop/portal/desktop";
@@ -111,11 +112,7 @@ fn plain<'v>(value: &'v Value<'v>) -> &'v Value<'v> {
 }
 
 async fn follow(bus: Option<&str>, report: &Report) -> zbus::Result<()> {
-    let builder = match bus {
-        Some(address) => Builder::address(address)?,
-        None => Builder::session()?,
-    };
-    let connection = builder.method_timeout(PATIENCE).build().await?;
+    let connection = bus::connect(bus, PATIENCE)?.build().await?;
     let rule = MatchRule::builder().msg_type(message::Type::Signal).interface(SETTINGS)?.path(PATH)?;
     // Listen before asking, so that no change falls in between.
     let mut changes = MessageStream::for_match_rule(rule.build(), &connection, None).await?;

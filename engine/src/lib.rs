@@ -5,6 +5,7 @@
 //! whole characters, and a [`session::Event`] goes out. This crate knows nothing of windows, HTTP or audio.
 
 pub mod arch;
+pub mod calendar;
 pub mod kv;
 pub mod lane;
 pub mod model;

@@ -1,6 +1,6 @@
 //! Local time of day, for grouping chats by day. The standard library knows no time zone; SQLite, which is linked anyway, does.
 
-use crate::calendar::Date;
+use onebit_engine::calendar::{Date, MONTHS};
 
 /// Seconds to add to UTC for the wall clock of this computer; `None` when it cannot be told. Reads the time-zone file: not for
 /// the UI thread.
@@ -41,20 +41,6 @@ impl Age {
 
     /// Title of the part.
     pub fn title(self) -> String {
-        const MONTHS: [&str; 12] = [
-            "January",
-            "February",
-            "March",
-            "April",
-            "May",
-            "June",
-            "July",
-            "August",
-            "September",
-            "October",
-            "November",
-            "December",
-        ];
         match self {
             Self::Today => "Today".to_owned(),
             Self::Yesterday => "Yesterday".to_owned(),

@@ -11,8 +11,8 @@ use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use log::{Level, LevelFilter, Log, Metadata, Record};
+use onebit_engine::calendar::Date;
 
-use crate::calendar::Date;
 use crate::chat::Waker;
 use crate::folders::Folders;
 use crate::store::now_millis;

@@ -8,10 +8,10 @@ use std::time::Duration;
 
 use futures_lite::StreamExt as _;
 use futures_lite::future::block_on;
-use zbus::connection::Builder;
 use zbus::zvariant::Value;
 use zbus::{Connection, MatchRule, Message, MessageStream, message};
 
+use crate::bus;
 use crate::store::ChatId;
 
 const SERVICE: &str = "org.freedesktop.Notifications";
@@ -106,11 +106,7 @@ fn serve(bus: Option<&str>, wanted: &Receiver<Notification>, report: &Report) {
 }
 
 async fn connect(bus: Option<&str>, shown: &Shown, report: &Report) -> zbus::Result<Connection> {
-    let builder = match bus {
-        Some(address) => Builder::address(address)?,
-        None => Builder::session()?,
-    };
-    let connection = builder.method_timeout(PATIENCE).build().await?;
+    let connection = bus::connect(bus, PATIENCE)?.build().await?;
     let signals =
         MatchRule::builder().msg_type(message::Type::Signal).interface(SERVICE)?.path(PATH)?.build();
     let mut messages = MessageStream::for_match_rule(signals, &connection, None).await?;

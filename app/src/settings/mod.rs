@@ -24,7 +24,7 @@ use crate::folders::Folders;
 use crate::theme::Appearance;
 pub use file::{Loaded, Problem};
 pub use keeper::{Keeper, Said};
-pub use table::{Effect, Group, Key, Row};
+pub use table::{Effect, Group, Key, MAX_SYSTEM_PROMPT_BYTES, Row};
 pub use value::{DECIMALS, Kind, Value};
 
 /// The settings file of a user.

@@ -4,6 +4,9 @@ use std::sync::LazyLock;
 
 use super::value::{Kind, Value};
 
+/// Longest system prompt that the program lets anybody write, in bytes.
+pub const MAX_SYSTEM_PROMPT_BYTES: usize = 32 << 10;
+
 /// Where settings are listed together.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Group {
@@ -283,7 +286,7 @@ pub static TABLE: LazyLock<[Row; 23]> = LazyLock::new(|| {
             Key::SystemPrompt,
             ("chat", "system_prompt"),
             Group::Chat,
-            Kind::Text { most_bytes: 32 << 10 },
+            Kind::Text { most_bytes: MAX_SYSTEM_PROMPT_BYTES },
             text(""),
         )
         .says("System prompt", "What a model reads before every new conversation.")

@@ -4,7 +4,6 @@
 use std::time::Duration;
 
 use futures_lite::StreamExt as _;
-use zbus::connection::Builder;
 use zbus::fdo::DBusProxy;
 use zbus::names::BusName;
 use zbus::zvariant::OwnedValue;
@@ -13,6 +12,7 @@ use zbus::{Connection, MatchRule, MessageStream, message};
 use super::dbusmenu::{self, DbusMenu};
 use super::item::{self, Item};
 use super::{Event, Report, State};
+use crate::bus;
 
 const WATCHER: &str = "org.kde.StatusNotifierWatcher";
 const WATCHER_PATH: &str = "/StatusNotifierWatcher";
@@ -28,11 +28,10 @@ const ABSENCE: Duration = Duration::from_secs(2);
 /// # Errors
 /// There is no session bus.
 pub async fn connect(state: &State) -> zbus::Result<Connection> {
-    let mut builder = Builder::session()?
-        .method_timeout(PATIENCE)
+    let mut builder = bus::connect(None, PATIENCE)?
         .serve_at(item::PATH, Item(state.clone()))?
         .serve_at(dbusmenu::PATH, DbusMenu(state.clone()))?;
-    if !is_sandboxed() {
+    if !bus::is_sandboxed() {
         builder = builder.name(own_name())?;
     }
     builder.build().await
@@ -95,7 +94,7 @@ async fn is_shown(
 
 async fn register(connection: &Connection) -> zbus::Result<()> {
     let name = match connection.unique_name() {
-        Some(unique) if is_sandboxed() => unique.to_string(),
+        Some(unique) if bus::is_sandboxed() => unique.to_string(),
         _ => own_name(),
     };
     connection
@@ -109,11 +108,6 @@ async fn has_host(connection: &Connection) -> zbus::Result<bool> {
     let asked = (WATCHER, HOST_REGISTERED);
     let reply = connection.call_method(Some(WATCHER), WATCHER_PATH, Some(PROPERTIES), "Get", &asked).await?;
     Ok(reply.body().deserialize::<OwnedValue>()?.try_into()?)
-}
-
-/// Inside a sandbox no name of our own may be taken on the bus; the connection's own name does as well.
-fn is_sandboxed() -> bool {
-    std::path::Path::new("/.flatpak-info").exists()
 }
 
 /// Name of the item, as the specification wants it.

@@ -1,8 +1,6 @@
 //! The application behind the window: takes what has arrived, draws the page, carries out commands. The only place where commands
 //! act.
 
-use std::time::Duration;
-
 use eframe::egui::{self, Context, Id, LayerId, OpenUrl, Order, Ui};
 
 use super::dialogs::{self, Outcome, Question};
@@ -10,6 +8,7 @@ use super::life::Life;
 use super::outside::Outside;
 use super::picker::{Picked, Picker, Wanted};
 use super::preferences::Preferences;
+use super::settling::Settling;
 use crate::chat::{ChatCommand, Controller, LAST_MODEL, Severity, attach};
 use crate::panes::chat::{ChatPane, message_id, search_id};
 use crate::panes::palette::Palette;
@@ -21,8 +20,6 @@ use crate::theme::{self, Text, icons};
 use crate::tray::Face;
 use crate::ui::{self, Pressed, Toast, Toasts};
 
-/// How long a size or a draft must stay the same before it is remembered.
-const SETTLE_SECS: f64 = 1.0;
 /// Name under which the size of the window is remembered.
 pub const WINDOW_SIZE: &str = "window_size";
 
@@ -57,33 +54,6 @@ pub struct Desktop {
     handed: Option<Id>,
     size: Settling,
     draft: Settling,
-}
-
-/// A text that is remembered once it has stopped changing.
-#[derive(Default)]
-struct Settling {
-    now: String,
-    saved: String,
-    since: f64,
-}
-
-impl Settling {
-    /// Takes the value of this pass; gives it when it has settled and differs from what was remembered.
-    fn take(&mut self, value: &str, time: f64, ctx: &Context) -> Option<String> {
-        if self.now != value {
-            value.clone_into(&mut self.now);
-            self.since = time;
-        }
-        if self.now == self.saved {
-            return None;
-        }
-        if time - self.since < SETTLE_SECS {
-            ctx.request_repaint_after(Duration::from_secs_f64(SETTLE_SECS));
-            return None;
-        }
-        self.saved.clone_from(&self.now);
-        Some(self.now.clone())
-    }
 }
 
 impl Desktop {

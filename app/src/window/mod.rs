@@ -13,6 +13,7 @@ mod outside;
 mod picker;
 pub mod preferences;
 mod presence;
+mod settling;
 
 use std::sync::{Arc, OnceLock, PoisonError};
 use std::time::{Duration, Instant};

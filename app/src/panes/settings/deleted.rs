@@ -2,16 +2,15 @@
 
 use std::time::Duration;
 
-use eframe::egui::{Align, Id, Layout, Rect, Ui, UiBuilder, Vec2, pos2, vec2};
+use eframe::egui::{Align, Id, Layout, Rect, Ui, UiBuilder, vec2};
 
-use super::{View, card, heading};
+use super::{TWO_LINES, View, card, heading, two_lines};
 use crate::chat::ListCommand;
 use crate::shell::Command;
 use crate::store::{Deleted, DeletedId, now_millis};
 use crate::theme::{self, Text, icons};
 use crate::ui::{self, Button, IconButton, Kind, Size};
 
-const ROW: f32 = 60.0;
 const MINUTE: i64 = 60_000;
 const HOUR: i64 = 60 * MINUTE;
 const DAY: i64 = 24 * HOUR;
@@ -49,7 +48,7 @@ pub fn show(ui: &mut Ui, view: &View<'_>, commands: &mut Vec<Command>) {
     ui.advance_cursor_after_rect(line);
     ui.add_space(12.0);
     let now = now_millis();
-    card(ui, &vec![ROW; list.len()], |ui, index, rect| {
+    card(ui, &vec![TWO_LINES; list.len()], |ui, index, rect| {
         // There may be thousands.
         if ui.is_rect_visible(rect) {
             row(ui, rect, &list[index], (now, keep), commands);
@@ -73,31 +72,17 @@ fn row(
     (now, keep): (i64, Duration),
     commands: &mut Vec<Command>,
 ) {
-    let tokens = theme::tokens(ui.ctx());
-    let inner = rect.shrink2(vec2(20.0, 0.0));
     let title = if deleted.title.is_empty() { "Untitled" } else { &deleted.title };
-    let builder = UiBuilder::new().max_rect(inner).layout(Layout::right_to_left(Align::Center));
-    let left_of_buttons = ui
-        .scope_builder(builder, |ui| {
-            ui.spacing_mut().item_spacing.x = 8.0;
-            let remove = ui.add(IconButton::new(icons::TRASH, &format!("Delete {title} for good")));
-            if ui::tip(remove, "Delete for good…", &[]).clicked() {
-                commands.push(Command::InList(ListCommand::DeleteForGood(vec![deleted.id])));
-            }
-            let name = format!("Restore {title}");
-            let restore = Button::new(Kind::Secondary, "Restore").size(Size::Small).named(&name);
-            if ui.add(restore).clicked() {
-                commands.push(Command::InList(ListCommand::BringBack(deleted.id)));
-            }
-            ui.min_rect().left()
-        })
-        .inner;
-    let words = Rect::from_min_max(inner.min + vec2(0.0, 10.0), pos2(left_of_buttons - 16.0, inner.bottom()));
-    ui.scope_builder(UiBuilder::new().max_rect(words), |ui| {
-        ui.spacing_mut().item_spacing = Vec2::ZERO;
-        ui::label(ui, Text::Button, tokens.text, title);
-        ui.add_space(4.0);
-        ui::label(ui, Text::Small, tokens.text2, &line(deleted, now, keep));
+    two_lines(ui, rect, title, &line(deleted, now, keep), |ui| {
+        let remove = ui.add(IconButton::new(icons::TRASH, &format!("Delete {title} for good")));
+        if ui::tip(remove, "Delete for good…", &[]).clicked() {
+            commands.push(Command::InList(ListCommand::DeleteForGood(vec![deleted.id])));
+        }
+        let name = format!("Restore {title}");
+        let restore = Button::new(Kind::Secondary, "Restore").size(Size::Small).named(&name);
+        if ui.add(restore).clicked() {
+            commands.push(Command::InList(ListCommand::BringBack(deleted.id)));
+        }
     });
 }
 

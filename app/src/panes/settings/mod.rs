@@ -345,6 +345,30 @@ fn heading(ui: &mut Ui, text: &str) {
     ui.add_space(10.0);
 }
 
+/// Height of [`two_lines`].
+const TWO_LINES: f32 = 60.0;
+
+/// A row of a card: a title over a note, and at the right what `buttons` draws, from right to left.
+fn two_lines(ui: &mut Ui, rect: Rect, title: &str, note: &str, buttons: impl FnOnce(&mut Ui)) {
+    let tokens = theme::tokens(ui.ctx());
+    let inner = rect.shrink2(vec2(20.0, 0.0));
+    let builder = UiBuilder::new().max_rect(inner).layout(Layout::right_to_left(Align::Center));
+    let left_of_buttons = ui
+        .scope_builder(builder, |ui| {
+            ui.spacing_mut().item_spacing.x = 8.0;
+            buttons(ui);
+            ui.min_rect().left()
+        })
+        .inner;
+    let words = Rect::from_min_max(inner.min + vec2(0.0, 10.0), pos2(left_of_buttons - 16.0, inner.bottom()));
+    ui.scope_builder(UiBuilder::new().max_rect(words), |ui| {
+        ui.spacing_mut().item_spacing = Vec2::ZERO;
+        ui::label(ui, Text::Button, tokens.text, title);
+        ui.add_space(4.0);
+        ui::label(ui, Text::Small, tokens.text2, note);
+    });
+}
+
 /// A card of rows with lines between them. Each row draws into its rectangle.
 fn card(ui: &mut Ui, heights: &[f32], mut row: impl FnMut(&mut Ui, usize, Rect)) {
     let tokens = theme::tokens(ui.ctx());

@@ -1,23 +1,20 @@
 //! The personas: a list of them, and a form to make or change one. What is typed into the form stays until it is saved or cancelled.
 
-use eframe::egui::{Align, Frame, Id, Layout, Margin, Rect, Stroke, Ui, UiBuilder, Vec2, pos2, vec2};
+use eframe::egui::{Align, Frame, Id, Layout, Margin, Rect, Stroke, Ui, UiBuilder, Vec2, vec2};
 
-use super::{View, card, heading};
+use super::{TWO_LINES, View, card, heading, two_lines};
 use crate::chat::{ChatCommand, Controller};
 use crate::panes::sampling::{self, Usual};
+use crate::settings::MAX_SYSTEM_PROMPT_BYTES;
 use crate::shell::Command;
 use crate::store::{ChatSampling, Persona, PersonaId};
 use crate::theme::{self, Text, icons};
 use crate::ui::{self, Button, Field, IconButton, Kind, Size};
 
-/// Height of a row of the list.
-const ROW: f32 = 60.0;
 /// Height of the field for the system prompt.
 const SYSTEM: f32 = 168.0;
 /// Longest name, in characters.
 const MAX_NAME: usize = 80;
-/// Longest system prompt in bytes, as for the one of the settings.
-const MAX_SYSTEM_BYTES: usize = 32 << 10;
 const ABOUT: &str = "A system prompt and sampling under a name, to choose beside the message field. A chat keeps what it took when the persona \
                      changes.";
 
@@ -89,39 +86,25 @@ fn list(ui: &mut Ui, controller: &Controller, commands: &mut Vec<Command>) {
         ui::empty_state(ui, icons::USERS_THREE, "No personas yet", small);
         return;
     }
-    card(ui, &vec![ROW; personas.len()], |ui, index, rect| row(ui, rect, &personas[index], commands));
+    card(ui, &vec![TWO_LINES; personas.len()], |ui, index, rect| row(ui, rect, &personas[index], commands));
 }
 
 fn row(ui: &mut Ui, rect: Rect, persona: &Persona, commands: &mut Vec<Command>) {
-    let tokens = theme::tokens(ui.ctx());
-    let inner = rect.shrink2(vec2(20.0, 0.0));
-    let builder = UiBuilder::new().max_rect(inner).layout(Layout::right_to_left(Align::Center));
-    let left_of_buttons = ui
-        .scope_builder(builder, |ui| {
-            ui.spacing_mut().item_spacing.x = 8.0;
-            for (glyph, word, command) in [
-                (icons::TRASH, "Delete", ChatCommand::DeletePersona(persona.id)),
-                (icons::COPY, "Duplicate", ChatCommand::DuplicatePersona(persona.id)),
-            ] {
-                let button = ui.add(IconButton::new(glyph, &format!("{word} {}", persona.name)));
-                if ui::tip(button, word, &[]).clicked() {
-                    commands.push(Command::InChat(command));
-                }
+    two_lines(ui, rect, &persona.name, &summary(persona), |ui| {
+        for (glyph, word, command) in [
+            (icons::TRASH, "Delete", ChatCommand::DeletePersona(persona.id)),
+            (icons::COPY, "Duplicate", ChatCommand::DuplicatePersona(persona.id)),
+        ] {
+            let button = ui.add(IconButton::new(glyph, &format!("{word} {}", persona.name)));
+            if ui::tip(button, word, &[]).clicked() {
+                commands.push(Command::InChat(command));
             }
-            let name = format!("Edit {}", persona.name);
-            let edit = Button::new(Kind::Secondary, "Edit").size(Size::Small).named(&name);
-            if ui.add(edit).clicked() {
-                commands.push(Command::EditPersona(Some(persona.id)));
-            }
-            ui.min_rect().left()
-        })
-        .inner;
-    let words = Rect::from_min_max(inner.min + vec2(0.0, 10.0), pos2(left_of_buttons - 16.0, inner.bottom()));
-    ui.scope_builder(UiBuilder::new().max_rect(words), |ui| {
-        ui.spacing_mut().item_spacing = Vec2::ZERO;
-        ui::label(ui, Text::Button, tokens.text, &persona.name);
-        ui.add_space(4.0);
-        ui::label(ui, Text::Small, tokens.text2, &summary(persona));
+        }
+        let name = format!("Edit {}", persona.name);
+        let edit = Button::new(Kind::Secondary, "Edit").size(Size::Small).named(&name);
+        if ui.add(edit).clicked() {
+            commands.push(Command::EditPersona(Some(persona.id)));
+        }
     });
 }
 
@@ -237,8 +220,8 @@ fn problem(persona: &Persona, own: Option<PersonaId>, controller: &Controller) -
     if !controller.persona_name_is_free(name, own) {
         return Some("Another persona has this name.".to_owned());
     }
-    let most = MAX_SYSTEM_BYTES >> 10;
-    (persona.system.len() > MAX_SYSTEM_BYTES)
+    let most = MAX_SYSTEM_PROMPT_BYTES >> 10;
+    (persona.system.len() > MAX_SYSTEM_PROMPT_BYTES)
         .then(|| format!("The system prompt is too long: at most {most} KiB."))
 }
 

@@ -4,20 +4,8 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use minijinja::{Error, ErrorKind};
 
-const MONTHS: [&str; 12] = [
-    "January",
-    "February",
-    "March",
-    "April",
-    "May",
-    "June",
-    "July",
-    "August",
-    "September",
-    "October",
-    "November",
-    "December",
-];
+use crate::calendar::{Date, MONTHS};
+
 const WEEKDAYS: [&str; 7] = ["Thursday", "Friday", "Saturday", "Sunday", "Monday", "Tuesday", "Wednesday"];
 
 /// Seconds since 1970.
@@ -29,11 +17,12 @@ pub(super) fn now_secs() -> u64 {
 /// The directives of `strftime` that templates use.
 pub(super) fn strftime(format: &str, unix_secs: u64) -> Result<String, Error> {
     let days = unix_secs / 86_400;
-    let (year, month, day) = date_from_days(days);
+    // A quotient of a u64 by 86,400 fits an i64.
+    let Date { year, month, day } = Date::of_day(days.cast_signed());
     let (hour, minute, second) = (unix_secs / 3600 % 24, unix_secs / 60 % 60, unix_secs % 60);
-    let month_name = MONTHS[month as usize - 1];
+    let month_name = MONTHS[month - 1];
     let weekday = WEEKDAYS[(days % 7) as usize];
-    let day_of_year = days - days_before(year) + 1;
+    let day_of_year = days.cast_signed() - days_before(year) + 1;
     let mut text = String::new();
     let mut chars = format.chars();
     while let Some(c) = chars.next() {
@@ -71,30 +60,10 @@ pub(super) fn strftime(format: &str, unix_secs: u64) -> Result<String, Error> {
 }
 
 /// Days from 1 January 1970 to 1 January of `year`.
-fn days_before(year: u64) -> u64 {
+fn days_before(year: i64) -> i64 {
     let past = year - 1;
-    let leap_days = |past: u64| past / 4 - past / 100 + past / 400;
+    let leap_days = |past: i64| past / 4 - past / 100 + past / 400;
     (year - 1970) * 365 + leap_days(past) - leap_days(1969)
-}
-
-/// Year, month and day of a day since 1970 in the Gregorian calendar.
-fn date_from_days(days: u64) -> (u64, u64, u64) {
-    let mut year = 1970 + days / 366;
-    while days_before(year + 1) <= days {
-        year += 1;
-    }
-    let is_leap = (year.is_multiple_of(4) && !year.is_multiple_of(100)) || year.is_multiple_of(400);
-    let mut rest = days - days_before(year);
-    let lengths = [31, if is_leap { 29 } else { 28 }, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31];
-    let mut month = 1;
-    for length in lengths {
-        if rest < length {
-            break;
-        }
-        rest -= length;
-        month += 1;
-    }
-    (year, month, rest + 1)
 }
 
 #[cfg(test)]

@@ -1,5 +1,21 @@
 //! Dates of the Gregorian calendar. Knows no time zone and no clock.
 
+/// Names of the months.
+pub const MONTHS: [&str; 12] = [
+    "January",
+    "February",
+    "March",
+    "April",
+    "May",
+    "June",
+    "July",
+    "August",
+    "September",
+    "October",
+    "November",
+    "December",
+];
+
 /// A date: year, month from 1 to 12, day from 1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Date {
