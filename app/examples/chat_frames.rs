@@ -310,4 +310,10 @@ fn main() {
         "code of 4,000 tokens at 500 tok/s",
         format!("```rust\n{}", CODE.repeat(16_000 / CODE.len())),
     );
+    let item = LIST.trim();
+    bench.stream("list of 4,000 tokens at 500 tok/s", format!("{item}\n").repeat(16_000 / item.len()));
+    let (head, row) = ("| Packing | Bits | Block |\n|---|--:|--:|\n", "| TQ2_0 with `code` | 2.06 | 256 |\n");
+    bench.stream("table of 4,000 tokens at 500 tok/s", format!("{head}{}", row.repeat(16_000 / row.len())));
+    let thought = format!("<think>\n{}", PROSE.repeat(16_000 / PROSE.len()));
+    bench.stream("reasoning of 4,000 tokens at 500 tok/s", thought);
 }

@@ -1,11 +1,13 @@
 //! Blocks to positioned galleys, relative to the upper left corner of a message. Done once for a text, a width and a theme; painting
 //! reuses the result.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use eframe::egui::text::{LayoutJob, TextWrapping};
 use eframe::egui::{Color32, Galley, Pos2, Rect, Stroke, Ui, Vec2, pos2, vec2};
 
+use super::galleys::Galleys;
 use super::highlight;
 use super::parse::{Block, Marker, Rich, Span, Table};
 use crate::theme::{Text, Tokens};
@@ -81,6 +83,8 @@ pub struct Laid {
     pub height: f32,
     /// Where the next character would come.
     pub end: Pos2,
+    /// What the texts were laid out from, for when they grow.
+    galleys: Galleys,
 }
 
 /// Where in a message everything above will stay as it is, whatever is appended.
@@ -111,6 +115,7 @@ impl Laid {
         self.marks.truncate(from.marks);
         let (mut above_last, mut above_both) = (from, from);
         let mut layer = Layer { ui, tokens, laid: std::mem::take(self) };
+        layer.laid.galleys.begin();
         let mut y = from.bottom;
         for (start, block) in blocks {
             above_both = above_last;
@@ -125,6 +130,7 @@ impl Laid {
             y = layer.block(block, pos2(0.0, y), width.max(MIN_WIDTH), color);
         }
         *self = layer.laid;
+        self.galleys.end();
         self.height = y;
         above_both
     }
@@ -221,7 +227,7 @@ impl Layer<'_> {
 
     fn code(&mut self, language: &str, text: &str, at: Pos2, width: f32) -> f32 {
         let job = self.code_job(language, text);
-        let galley = self.ui.fonts_mut(|fonts| fonts.layout_job(job));
+        let galley = self.laid.galleys.lay_out(self.ui, job);
         let height = CODE_HEADER + 20.0 + galley.size().y.max(Text::Code.line_height());
         let rect = Rect::from_min_size(at, vec2(width, height));
         let last = galley.pos_from_cursor(galley.end());
@@ -255,7 +261,7 @@ impl Layer<'_> {
     }
 
     /// Sets text and finds its chips and links.
-    fn set(&self, rich: &Rich, style: Text, at: Pos2, width: f32, color: Color32) -> Passage {
+    fn set(&mut self, rich: &Rich, style: Text, at: Pos2, width: f32, color: Color32) -> Passage {
         let mut job = LayoutJob { wrap: TextWrapping::wrap_at_width(width.max(1.0)), ..LayoutJob::default() };
         let boxed = !is_in_table(style);
         let mut after_code = false;
@@ -264,18 +270,22 @@ impl Layer<'_> {
             job.append(&span.text, pad, self.format(span, style, color));
             after_code = span.style.code;
         }
-        let galley = self.ui.fonts_mut(|fonts| fonts.layout_job(job));
+        let galley = self.laid.galleys.lay_out(self.ui, job);
         let mut chips = Vec::new();
         let mut links: Vec<Link> = Vec::new();
-        let mut begin = 0;
+        let (mut place, mut begin) = (Place::default(), 0);
         for span in rich {
             let end = begin + span.text.chars().count();
-            if boxed && span.style.code {
-                let boxes = rects_of(&galley, at, begin, end);
-                chips.extend(boxes.into_iter().map(|rect| rect.expand2(vec2(5.0, -1.0))));
+            let is_chip = boxed && span.style.code;
+            let rects = if is_chip || span.link.is_some() {
+                rects_of(&galley, at, begin..end, &mut place)
+            } else {
+                Vec::new()
+            };
+            if is_chip {
+                chips.extend(rects.iter().map(|rect| rect.expand2(vec2(5.0, -1.0))));
             }
             if let Some(target) = &span.link {
-                let rects = rects_of(&galley, at, begin, end);
                 match links.last_mut() {
                     Some(last) if last.target == *target => {
                         last.words.push_str(&span.text);
@@ -365,7 +375,7 @@ impl Layer<'_> {
     }
 
     /// Natural widths, stretched or shrunk in proportion to fill `width`; every cell keeps a margin of 12 on both sides.
-    fn column_widths(&self, table: &Table, width: f32) -> Vec<f32> {
+    fn column_widths(&mut self, table: &Table, width: f32) -> Vec<f32> {
         let natural: Vec<f32> = (0..table.head.len())
             .map(|column| {
                 let style = cell_style(table, column);
@@ -397,13 +407,20 @@ fn is_in_table(style: Text) -> bool {
     matches!(style, Text::Body | Text::Mono | Text::Label)
 }
 
-/// Rectangles of the characters `begin..end`, one a row.
-fn rects_of(galley: &Galley, at: Pos2, begin: usize, end: usize) -> Vec<Rect> {
+/// A row of a galley and the characters before it.
+#[derive(Clone, Copy, Default)]
+struct Place {
+    row: usize,
+    chars: usize,
+}
+
+/// Rectangles of a range of characters, one a row. Ranges are asked for from the first to the last; `place` remembers how far the rows
+/// were gone through.
+fn rects_of(galley: &Galley, at: Pos2, range: Range<usize>, place: &mut Place) -> Vec<Rect> {
     let mut rects = Vec::new();
-    let mut first = 0;
-    for row in &galley.rows {
-        let count = row.glyphs.len();
-        let (from, to) = (begin.max(first), end.min(first + count));
+    while let Some(row) = galley.rows.get(place.row) {
+        let first = place.chars;
+        let (from, to) = (range.start.max(first), range.end.min(first + row.glyphs.len()));
         if from < to {
             // The glyphs' own edges: the offset of the next character would include the space before it.
             let left = row.glyphs[from - first].pos.x;
@@ -411,7 +428,11 @@ fn rects_of(galley: &Galley, at: Pos2, begin: usize, end: usize) -> Vec<Rect> {
             let top = at + row.pos.to_vec2();
             rects.push(Rect::from_min_max(top + vec2(left, 0.0), top + vec2(right, row.height())));
         }
-        first += count + usize::from(row.ends_with_newline);
+        let next = first + row.char_count_including_newline().0;
+        if next > range.end {
+            break;
+        }
+        *place = Place { row: place.row + 1, chars: next };
     }
     rects
 }

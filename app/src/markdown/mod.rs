@@ -1,6 +1,7 @@
 //! Markdown in messages: parsed and laid out once for a text, then painted from the result. Never fetches anything; a click on a
 //! link is reported, and what happens then is for the caller to decide.
 
+mod galleys;
 mod highlight;
 mod layout;
 mod parse;
