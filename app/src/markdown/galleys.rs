@@ -144,28 +144,35 @@ fn without_last_row(galley: &Galley) -> Galley {
 
 #[cfg(test)]
 mod tests {
-    use eframe::egui::text::{TextFormat, TextWrapping};
-    use eframe::egui::{Color32, Context, FontId, RawInput};
+    use eframe::egui::text::TextWrapping;
+    use eframe::egui::{Color32, Context, RawInput};
 
     use super::*;
+    use crate::theme::{self, Text};
 
     fn job(text: &str, width: f32) -> LayoutJob {
         let mut job = LayoutJob { wrap: TextWrapping::wrap_at_width(width), ..LayoutJob::default() };
         // Every other piece is code, with space around it.
         for (index, piece) in text.split_inclusive('`').enumerate() {
-            let (font, space) = if index % 2 == 0 {
-                (FontId::proportional(15.0), 0.0)
-            } else {
-                (FontId::monospace(14.0), 5.0)
-            };
-            job.append(piece, space, TextFormat::simple(font, Color32::WHITE));
+            let (style, space) = if index % 2 == 0 { (Text::Chat, 0.0) } else { (Text::Code, 5.0) };
+            job.append(piece, space, style.format(Color32::WHITE));
         }
         job
     }
 
     fn with_ui(mut test: impl FnMut(&Ui)) {
-        let mut output = Context::default().run_ui(RawInput::default(), |ui| test(ui));
-        output.textures_delta.clear();
+        let ctx = Context::default();
+        theme::install(&ctx);
+        // A family that was installed is known from the next pass on.
+        for pass in 0..2 {
+            let mut output = ctx.run_ui(RawInput::default(), |ui| {
+                if pass == 1 {
+                    test(ui)
+                }
+            });
+            // Nobody draws.
+            output.textures_delta.clear();
+        }
     }
 
     fn rows(galley: &Galley) -> Vec<(String, bool)> {
