@@ -145,17 +145,17 @@ fn without_last_row(galley: &Galley) -> Galley {
 #[cfg(test)]
 mod tests {
     use eframe::egui::text::TextWrapping;
-    use eframe::egui::{Color32, Context, RawInput};
+    use eframe::egui::{Context, RawInput};
 
     use super::*;
-    use crate::theme::{self, Text};
+    use crate::theme::{self, Text, Tokens};
 
     fn job(text: &str, width: f32) -> LayoutJob {
         let mut job = LayoutJob { wrap: TextWrapping::wrap_at_width(width), ..LayoutJob::default() };
         // Every other piece is code, with space around it.
         for (index, piece) in text.split_inclusive('`').enumerate() {
             let (style, space) = if index % 2 == 0 { (Text::Chat, 0.0) } else { (Text::Code, 5.0) };
-            job.append(piece, space, style.format(Color32::WHITE));
+            job.append(piece, space, style.format(Tokens::dark().text));
         }
         job
     }
