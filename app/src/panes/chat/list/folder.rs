@@ -1,14 +1,14 @@
 //! The row of a folder, its menu and its keys, and the button that makes one.
 
-use eframe::egui::{Id, Key, Pos2, Rect, Ui, UiBuilder, Vec2};
+use eframe::egui::{Id, Key, Pos2, Rect, Ui, UiBuilder, Vec2, vec2};
 
 use super::plan::Item;
-use super::rows::{Place, keys, pressed};
+use super::rows::{INDENT, Place, keys, pressed};
 use super::{ListState, menu, naming};
 use crate::chat::{Controller, ListCommand};
 use crate::shell::Command;
 use crate::store::{Folder, FolderId};
-use crate::theme::icons;
+use crate::theme::{self, icons};
 use crate::ui::{self, FolderRow, IconButton};
 
 /// The button at the right of the title over the folders.
@@ -23,10 +23,13 @@ pub(super) fn new_button(ui: &Ui, centre: Pos2, commands: &mut Vec<Command>) {
 
 /// Draws the row of the folder at this place; `target` says whether what is dragged would be dropped into it.
 pub(super) fn show(ui: &mut Ui, at: &mut Place<'_>, place: usize, target: bool, state: &mut ListState) {
+    let tokens = theme::tokens(ui.ctx());
     let (controller, rect) = (at.controller, at.rect);
     let library = &controller.library;
     let folder = &library.folders[place];
     if state.names(Item::Folder(folder.id)) {
+        ui::icon(ui.painter(), icons::FOLDER, rect.left_center() + vec2(16.0, 0.0), 16.0, tokens.text2);
+        let rect = Rect::from_min_max(rect.min + vec2(INDENT, 0.0), rect.max);
         naming::field(ui, rect, controller, state, at.commands);
         return;
     }

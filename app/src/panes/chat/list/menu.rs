@@ -77,25 +77,25 @@ fn folders(ui: &mut Ui, controller: &Controller, meant: &[ChatId], commands: &mu
     let chats = library.chats.iter().filter(|chat| meant.contains(&chat.id));
     let mut now: Vec<_> = chats.map(|chat| library.folder_of(chat).map(|folder| folder.id)).collect();
     now.dedup();
-    let mut move_to = |folder| commands.push(Command::InList(ListCommand::MoveTo(meant.to_vec(), folder)));
     ScrollArea::vertical().max_height(FOLDERS_HEIGHT).show(ui, |ui| {
         for folder in &library.folders {
             let all_there = now == [Some(folder.id)];
             let item = MenuItem::new(icons::FOLDER, &folder.name).checked(all_there).width(WIDTH);
             if ui.add(item).clicked() {
-                move_to(Some(folder.id));
+                let there = Some(folder.id);
+                commands.push(Command::InList(ListCommand::MoveTo(meant.to_vec(), there)));
             }
         }
     });
-    let filed = now.iter().any(Option::is_some);
-    if filed && clicked(ui, icons::ARROW_U_UP_LEFT, "Take out of folder") {
-        move_to(None);
-    }
     if !library.folders.is_empty() {
         ui::menu_divider(ui, WIDTH);
     }
     if clicked(ui, icons::PLUS, "New folder…") {
         commands.push(Command::InList(ListCommand::AskFolderName(meant.to_vec())));
+    }
+    let filed = now.iter().any(Option::is_some);
+    if filed && clicked(ui, icons::ARROW_U_UP_LEFT, "Take out of folder") {
+        commands.push(Command::InList(ListCommand::MoveTo(meant.to_vec(), None)));
     }
 }
 
