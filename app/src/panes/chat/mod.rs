@@ -280,9 +280,19 @@ fn header(
                 if ui.add(MenuItem::new(icons::PENCIL, "Rename")).clicked() {
                     commands.push(Command::AskRename(chat));
                 }
+                let pinned = conversation.chat.pinned;
+                let (glyph, word) =
+                    if pinned { (icons::PUSH_PIN_SLASH, "Unpin") } else { (icons::PUSH_PIN, "Pin") };
+                if ui.add(MenuItem::new(glyph, word)).clicked() {
+                    commands.push(Command::InList(ListCommand::Pin(chat, !pinned)));
+                }
                 if ui.add(MenuItem::new(icons::TRASH, "Delete").danger()).clicked() {
                     commands.push(Command::InList(ListCommand::Delete(vec![chat])));
                 }
+            });
+            let button = ui::tip(ui.add(IconButton::new(icons::EXPORT, "Export this chat")), "Export", &[]);
+            Popup::menu(&button).align(RectAlign::BOTTOM_END).frame(frame).show(|ui| {
+                list::export_items(ui, &[chat], commands);
             });
         }
         if metrics.list_is_sheet {
