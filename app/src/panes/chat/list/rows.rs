@@ -2,8 +2,7 @@
 
 use eframe::egui::accesskit::Role;
 use eframe::egui::{
-    EventFilter, Id, Key, Modifiers, Pos2, Rect, Response, ScrollArea, Sense, Ui, UiBuilder, WidgetInfo,
-    pos2, vec2,
+    EventFilter, Id, Key, Modifiers, Rect, Response, ScrollArea, Sense, Ui, UiBuilder, WidgetInfo, pos2, vec2,
 };
 
 use super::plan::{self, Item, Plan, ROW, Row, Target};
@@ -26,15 +25,32 @@ pub(super) fn show(ui: &mut Ui, controller: &Controller, state: &mut ListState, 
     state.drawn = 0;
     if library.chats.is_empty() && library.folders.is_empty() {
         if library.known {
-            let small = "Your chats are kept on this\ncomputer and nowhere else.";
+            let (glyph, strong, small) = if library.unopened {
+                (
+                    icons::WARNING,
+                    "Your chats are not shown",
+                    "Their file could not be opened.\nNothing in it was changed.",
+                )
+            } else {
+                (
+                    icons::CHATS_CIRCLE,
+                    "No chats yet",
+                    "Your chats are kept on this\ncomputer and nowhere else.",
+                )
+            };
             super::centre(ui);
-            ui::empty_state(ui, icons::CHATS_CIRCLE, "No chats yet", small);
+            ui::empty_state(ui, glyph, strong, small);
         }
         return;
     }
     let plan = Plan::of(library, controller.utc_offset_secs());
     let hidden = library.total.saturating_sub(library.chats.len());
-    let total = plan.bottom + BELOW + if hidden > 0 { 24.0 } else { 0.0 };
+    let left_out = match hidden {
+        _ if library.unopened => "Older chats are not shown".to_owned(),
+        0 => String::new(),
+        hidden => format!("{hidden} older: search"),
+    };
+    let total = plan.bottom + BELOW + if left_out.is_empty() { 0.0 } else { 24.0 };
     ScrollArea::vertical().id_salt("chats").auto_shrink(false).show_viewport(ui, |ui, viewport| {
         ui.set_height(total);
         let origin = ui.max_rect().min;
@@ -67,10 +83,12 @@ pub(super) fn show(ui: &mut Ui, controller: &Controller, state: &mut ListState, 
             let rect = Rect::from_min_size(pos2(origin.x, origin.y + y), vec2(width, ROW));
             note(ui, rect, y);
         }
-        if hidden > 0 {
-            let galley = Text::Small.line(ui, &format!("{hidden} older: search"), tokens.text3, width);
-            let at: Pos2 = pos2(origin.x + 8.0, origin.y + plan.bottom + 8.0);
-            ui.painter().galley(at, galley, tokens.text3);
+        if !left_out.is_empty() {
+            let at = Rect::from_min_size(pos2(origin.x, origin.y + plan.bottom + 8.0), vec2(width, 16.0));
+            let response = ui.interact(at, Id::unique("what the list leaves out"), Sense::hover());
+            response.widget_info(|| WidgetInfo::labeled(Role::Label, true, &left_out));
+            let galley = Text::Small.line(ui, &left_out, tokens.text3, width - 16.0);
+            ui.painter().galley(at.min + vec2(8.0, 0.0), galley, tokens.text3);
         }
     });
 }
