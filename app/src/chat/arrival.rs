@@ -51,7 +51,16 @@ impl Controller {
     /// Takes one event of the store.
     pub(super) fn take(&mut self, event: store::Event) {
         match event {
-            store::Event::Opened(saving) | store::Event::Saving(saving) => self.saving_changed(saving),
+            store::Event::Opened(saving) => {
+                self.library.unopened = saving != Saving::Yes;
+                self.saving_changed(saving);
+            }
+            store::Event::Saving(saving) => {
+                if saving == Saving::Yes && std::mem::take(&mut self.library.unopened) {
+                    self.library.refresh();
+                }
+                self.saving_changed(saving);
+            }
             store::Event::SetAside { kept_at, problem } => self.notices.push_back(Notice {
                 severity: Severity::Warning,
                 title: "The chat database could not be read".to_owned(),

@@ -26,6 +26,8 @@ pub struct Library {
     pub more_hits: bool,
     /// Whether the store has answered yet.
     pub known: bool,
+    /// Whether the database could not be opened: then the chats are those of this run, and older ones are neither listed nor searched.
+    pub unopened: bool,
     stale: bool,
     /// Counts local changes, so that an answer from before one of them is not taken.
     changes: u64,

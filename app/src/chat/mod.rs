@@ -354,13 +354,13 @@ impl Controller {
                 }
             }
             Change::Refused(refusal) => {
-                log::warn!("model {:?} was refused: {}", refusal.choice.id, refusal.problem);
+                log::warn!("model {:?} was refused: {}", refusal.choice.id, refusal.failure);
                 let mut writes = Vec::new();
                 for conversation in self.conversations.values_mut() {
                     let waiting = conversation.answer.as_ref().is_some_and(|answer| !answer.submitted());
                     if waiting {
-                        writes
-                            .extend(conversation.finish(MessageState::Failed, Some(refusal.problem.clone())));
+                        let problem = Some(refusal.failure.text.clone());
+                        writes.extend(conversation.finish(MessageState::Failed, problem));
                     }
                 }
                 self.write_all(writes);

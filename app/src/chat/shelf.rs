@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, channel};
 
 use onebit_engine::lane::KvDtype;
-use onebit_engine::session::{EngineStatus, LoadEvent, LoadOptions, ModelStatus};
+use onebit_engine::session::{EngineStatus, LoadEvent, LoadFailure, LoadOptions, ModelStatus};
 
 use super::backend::{Backend, Loading, Waker};
 use crate::folders::Folders;
@@ -41,8 +41,8 @@ pub struct Loadings {
 pub struct Refusal {
     /// Which.
     pub choice: Choice,
-    /// Why, and what to do (text for the user).
-    pub problem: String,
+    /// Why, and what to do.
+    pub failure: LoadFailure,
 }
 
 /// What a poll of the shelf brought.
@@ -103,7 +103,8 @@ impl Shelf {
         let mut shelf = Self::from_listing(receiver);
         if let Err(err) = spawned {
             shelf.listing = None;
-            shelf.refuse(&Choice::named(models::STARTER), format!("models could not be looked for: {err}"));
+            let failure = LoadFailure::told(format!("models could not be looked for: {err}"));
+            shelf.refuse(&Choice::named(models::STARTER), failure);
         }
         shelf
     }
@@ -184,7 +185,7 @@ impl Shelf {
                 LoadEvent::Failed(failure) => {
                     let choice = loading.choice.clone();
                     self.loading = None;
-                    return Some(self.refuse(&choice, failure.to_string()));
+                    return Some(self.refuse(&choice, failure));
                 }
             }
         }
@@ -212,14 +213,14 @@ impl Shelf {
             }
             Err(problem) => {
                 if self.chosen.is_none() && self.loading.is_none() {
-                    self.refuse(&Choice::named(models::STARTER), problem);
+                    self.refuse(&Choice::named(models::STARTER), LoadFailure::told(problem));
                 }
             }
         }
     }
 
-    fn refuse(&mut self, choice: &Choice, problem: String) -> Change {
-        let refusal = Refusal { choice: choice.clone(), problem };
+    fn refuse(&mut self, choice: &Choice, failure: LoadFailure) -> Change {
+        let refusal = Refusal { choice: choice.clone(), failure };
         self.refusal = Some(refusal.clone());
         Change::Refused(refusal)
     }

@@ -11,6 +11,13 @@ use crate::store::Saving;
 use crate::theme::{self, Text, Tokens, icons};
 use crate::ui;
 
+/// Widest name of a model.
+const MODEL_WIDTH: f32 = 240.0;
+/// Width of the line between two items, with the space around it.
+const SEPARATOR: f32 = 25.0;
+/// Width of the bar that shows how full the context is.
+const GAUGE_WIDTH: f32 = 48.0;
+
 /// Draws the status bar into `rect`.
 pub fn show(
     ui: &mut Ui,
@@ -54,7 +61,12 @@ impl Bar<'_> {
         };
         ui::dot(self.ui.painter(), pos2(self.x + 4.0, self.rect.center().y), color);
         self.x += 14.0;
-        self.button(Text::Small, &word, notice.as_deref().unwrap_or("Lane that models run on"), "Lane");
+        self.button(
+            Text::Small,
+            (&word, &word),
+            notice.as_deref().unwrap_or("Lane that models run on"),
+            "Lane",
+        );
     }
 
     /// That chats are not being saved; nothing while they are.
@@ -81,10 +93,21 @@ impl Bar<'_> {
             self.tokens.text2,
         );
         self.x += 20.0;
-        self.button(Text::Small, &word, &path.to_string_lossy(), "Model");
+        let room = MODEL_WIDTH.min(self.rect.right() - 12.0 - self.x);
+        let shown = Text::Small.file_name(self.ui, &word, room);
+        self.button(Text::Small, (&shown, &word), &path.to_string_lossy(), "Model");
+    }
+
+    /// Whether a text and so much more have room; numbers are dropped rather than cut.
+    fn has_room(&self, text: &str, more: f32) -> bool {
+        let width = Text::MonoSmall.line(self.ui, text, Color32::PLACEHOLDER, f32::INFINITY).size().x;
+        self.x + SEPARATOR + width + more <= self.rect.right() - 12.0
     }
 
     fn figure(&mut self, text: &str) {
+        if !self.has_room(text, 0.0) {
+            return;
+        }
         self.separator();
         self.text(Text::MonoSmall, self.tokens.text2, text, None);
     }
@@ -92,10 +115,13 @@ impl Bar<'_> {
     fn context(&mut self, controller: &Controller) {
         let Some(used) = controller.context_use() else { return };
         let level = used.level();
-        self.separator();
         let text = format!("{} / {}", words::count(used.used() as u64), words::count(used.limit as u64));
+        if !self.has_room(&text, 6.0 + GAUGE_WIDTH) {
+            return;
+        }
+        self.separator();
         self.text(Text::MonoSmall, self.tokens.text2, &text, Some("Tokens of context used"));
-        let bar = Rect::from_min_size(pos2(self.x + 6.0, self.rect.center().y - 1.5), vec2(48.0, 4.0));
+        let bar = Rect::from_min_size(pos2(self.x + 6.0, self.rect.center().y - 1.5), vec2(GAUGE_WIDTH, 4.0));
         ui::bar(self.ui.painter(), &self.tokens, bar, level, ui::level_color(&self.tokens, level));
         self.x = bar.right();
     }
@@ -116,19 +142,24 @@ impl Bar<'_> {
             14.0,
             self.tokens.text2,
         );
-        self.button(Text::MonoSmall, &text, "Memory used by models, of the budget for them", "Memory");
+        self.button(
+            Text::MonoSmall,
+            (&text, &text),
+            "Memory used by models, of the budget for them",
+            "Memory",
+        );
     }
 
     fn separator(&mut self) {
         if !self.first {
             let line = Rect::from_min_size(pos2(self.x + 12.0, self.rect.center().y - 6.0), vec2(1.0, 13.0));
             self.ui.painter().rect_filled(line, 0, self.tokens.border_strong);
-            self.x += 25.0;
+            self.x += SEPARATOR;
         }
     }
 
-    /// A text that opens the settings of models.
-    fn button(&mut self, style: Text, text: &str, tip: &str, name: &str) {
+    /// A text that opens the settings of models: what is drawn, and what it says to a screen reader.
+    fn button(&mut self, style: Text, (text, said): (&str, &str), tip: &str, name: &str) {
         self.first = false;
         let galley =
             style.line(self.ui, text, self.tokens.text2, (self.rect.right() - 12.0 - self.x).max(0.0));
@@ -138,7 +169,7 @@ impl Bar<'_> {
             vec2(galley.size().x + 8.0, self.rect.height() - 3.0),
         );
         let response = self.ui.interact(rect, self.ui.scope_id().with(("status", name)), Sense::click());
-        response.widget_info(|| WidgetInfo::labeled(Role::Button, true, text));
+        response.widget_info(|| WidgetInfo::labeled(Role::Button, true, said));
         let hovered = response.hovered();
         if hovered {
             self.ui.painter().rect_filled(rect, theme::R1, self.tokens.hover);

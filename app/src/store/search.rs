@@ -198,8 +198,29 @@ fn expression(text: &str) -> Option<String> {
     (!words.is_empty()).then(|| words.join(" "))
 }
 
+/// A marked text without the stars and backticks of its Markdown, which a snippet does not draw. Stars between letters or digits are
+/// none of Markdown.
+fn without_markup(marked: &str) -> String {
+    let is_word = |char: Option<char>| char.is_some_and(char::is_alphanumeric);
+    let mut plain = String::with_capacity(marked.len());
+    let mut rest = marked;
+    while let Some(at) = rest.find(['*', '`']) {
+        plain.push_str(&rest[..at]);
+        let run = rest[at..].find(|char| char != '*' && char != '`').map_or(rest.len(), |length| at + length);
+        let before = plain.chars().rev().find(|char| !MARKS.contains(char));
+        let after = rest[run..].chars().find(|char| !MARKS.contains(char));
+        if is_word(before) && is_word(after) {
+            plain.push_str(&rest[at..run]);
+        }
+        rest = &rest[run..];
+    }
+    plain.push_str(rest);
+    plain
+}
+
 /// A marked text as pieces on one line.
 fn pieces(marked: &str) -> Vec<Piece> {
+    let marked = without_markup(marked);
     let mut pieces: Vec<Piece> = Vec::new();
     let mut is_match = false;
     let mut ends_blank = true;
@@ -256,6 +277,18 @@ mod tests {
         assert_eq!(found[1], Piece { text: "河川".to_owned(), is_match: true });
         assert_eq!(found[0].text, format!("…{}", "山".repeat(SNIPPET_CHARS)));
         assert_eq!(found[2].text.chars().count(), 2 * SNIPPET_CHARS);
+    }
+
+    #[test]
+    fn a_snippet_shows_no_markdown_and_keeps_what_is_none() {
+        let shown =
+            |marked: &str| -> String { pieces(marked).iter().map(|piece| piece.text.as_str()).collect() };
+        assert_eq!(
+            shown("with a date; a **\u{2}model\u{3}** of the `log`"),
+            "with a date; a model of the log"
+        );
+        assert_eq!(shown("*so* 2**8 is a*b, \u{2}x\u{3}*y"), "so 2**8 is a*b, x*y");
+        assert_eq!(shown("***"), "");
     }
 
     #[test]

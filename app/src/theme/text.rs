@@ -1,5 +1,6 @@
 //! The named text styles: family, size and line height. Panes name a style and a colour role, never a size.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use eframe::egui::text::{LayoutJob, TextFormat, TextWrapping};
@@ -98,6 +99,23 @@ impl Text {
         let mut job = LayoutJob::single_section(text.replace(['\n', '\r'], " "), self.format(color));
         job.wrap = TextWrapping::truncate_at_width(width.max(0.0));
         ui.fonts_mut(|fonts| fonts.layout_job(job))
+    }
+
+    /// The name of a file for a line of `width`: when it is wider, an ellipsis takes the place of its middle, since versions of a model
+    /// differ at the end.
+    pub fn file_name<'t>(self, ui: &Ui, name: &'t str, width: f32) -> Cow<'t, str> {
+        let whole = self.line(ui, name, Color32::PLACEHOLDER, f32::INFINITY);
+        let all = whole.size().x;
+        let Some(row) = whole.rows.first().filter(|_| all > width) else { return Cow::Borrowed(name) };
+        let ellipsis = self.line(ui, "…", Color32::PLACEHOLDER, f32::INFINITY).size().x;
+        let half = ((width - ellipsis) / 2.0).max(0.0);
+        let head = row.glyphs.iter().take_while(|glyph| glyph.max_x() <= half);
+        let tail = row.glyphs.iter().rev().take_while(|glyph| all - glyph.pos.x <= half);
+        let mut short: String = head.map(|glyph| glyph.chr).chain(['…']).collect();
+        let mut tail: Vec<char> = tail.map(|glyph| glyph.chr).collect();
+        tail.reverse();
+        short.extend(tail);
+        Cow::Owned(short)
     }
 
     /// Text wrapped at `width`.

@@ -95,27 +95,48 @@ fn select_button(ui: &mut Ui, name: &str, word: &str, width: f32) -> Response {
     response
 }
 
-/// The quiet button of a menu of choices: icon, the chosen word, a caret. Its upper left corner is at `at`, and its word is at most
-/// `room` wide.
-pub fn chooser(ui: &Ui, id: Id, at: Pos2, room: f32, glyph: char, name: &str, word: &str) -> Response {
-    let tokens = theme::tokens(ui.ctx());
-    let galley = Text::Button.line(ui, word, Color32::PLACEHOLDER, room);
-    let rect = Rect::from_min_size(at, vec2(30.0 + galley.size().x + 28.0, 28.0));
-    let button = ui.interact(rect, id, Sense::click());
-    button.widget_info(|| WidgetInfo::labeled(Role::ComboBox, true, format!("{name}: {word}")));
-    let open = Popup::is_id_open(ui.ctx(), Popup::default_response_id(&button));
-    if button.hovered() || open {
-        let fill = if open { tokens.active } else { tokens.hover };
-        ui.painter().rect_filled(rect, CornerRadius::same(theme::R2), fill);
+/// The quiet button of a menu of choices: icon, the chosen word, a caret.
+pub struct Chooser<'a> {
+    /// Tells choosers apart.
+    pub id: Id,
+    /// Its icon.
+    pub glyph: char,
+    /// What is chosen, for a screen reader.
+    pub name: &'a str,
+    /// The choice.
+    pub word: &'a str,
+    /// Whether the word is the name of a file, which loses its middle where there is no room, not its end.
+    pub is_file: bool,
+}
+
+impl Chooser<'_> {
+    /// Draws it with its upper left corner at `at` and a word of at most `room`.
+    pub fn show(&self, ui: &Ui, at: Pos2, room: f32) -> Response {
+        let tokens = theme::tokens(ui.ctx());
+        let shown = match self.is_file {
+            true => Text::Button.file_name(ui, self.word, room),
+            false => self.word.into(),
+        };
+        let galley = Text::Button.line(ui, &shown, Color32::PLACEHOLDER, room);
+        let rect = Rect::from_min_size(at, vec2(30.0 + galley.size().x + 28.0, 28.0));
+        let button = ui.interact(rect, self.id, Sense::click());
+        button.widget_info(|| {
+            WidgetInfo::labeled(Role::ComboBox, true, format!("{}: {}", self.name, self.word))
+        });
+        let open = Popup::is_id_open(ui.ctx(), Popup::default_response_id(&button));
+        if button.hovered() || open {
+            let fill = if open { tokens.active } else { tokens.hover };
+            ui.painter().rect_filled(rect, CornerRadius::same(theme::R2), fill);
+        }
+        let color = if button.hovered() || open { tokens.text } else { tokens.text2 };
+        icon(ui.painter(), self.glyph, pos2(rect.left() + 16.0, rect.center().y), 16.0, color);
+        let text_right = rect.left() + 29.0 + galley.size().x;
+        let (elided, top) = (galley.elided || shown != self.word, rect.center().y - galley.size().y / 2.0);
+        ui.painter().galley(pos2(rect.left() + 29.0, top).round(), galley, color);
+        icon(ui.painter(), icons::CARET_DOWN, pos2(text_right + 13.0, rect.center().y), 12.0, color);
+        focus_ring(ui, &button, theme::R2);
+        if elided && !open { button.on_hover_text(self.word) } else { button }
     }
-    let color = if button.hovered() || open { tokens.text } else { tokens.text2 };
-    icon(ui.painter(), glyph, pos2(rect.left() + 16.0, rect.center().y), 16.0, color);
-    let text_right = rect.left() + 29.0 + galley.size().x;
-    let (elided, top) = (galley.elided, rect.center().y - galley.size().y / 2.0);
-    ui.painter().galley(pos2(rect.left() + 29.0, top).round(), galley, color);
-    icon(ui.painter(), icons::CARET_DOWN, pos2(text_right + 13.0, rect.center().y), 12.0, color);
-    focus_ring(ui, &button, theme::R2);
-    if elided && !open { button.on_hover_text(word) } else { button }
 }
 
 /// The dot beside the name of something that was changed. Says so to a screen reader.

@@ -33,6 +33,7 @@ pub struct MenuItem<'a> {
     danger: bool,
     checked: bool,
     note: &'a str,
+    is_file: bool,
     width: f32,
 }
 
@@ -44,7 +45,7 @@ impl<'a> MenuItem<'a> {
 
     /// An item without an icon.
     pub fn plain(word: &'a str) -> Self {
-        Self { word, glyph: None, danger: false, checked: false, note: "", width: 140.0 }
+        Self { word, glyph: None, danger: false, checked: false, note: "", is_file: false, width: 140.0 }
     }
 
     /// One that destroys something.
@@ -62,6 +63,12 @@ impl<'a> MenuItem<'a> {
     /// With a remark at the right.
     pub fn note(mut self, note: &'a str) -> Self {
         self.note = note;
+        self
+    }
+
+    /// One whose word names a file: without room it loses its middle, not its end.
+    pub fn file(mut self) -> Self {
+        self.is_file = true;
         self
     }
 
@@ -109,7 +116,11 @@ impl Widget for MenuItem<'_> {
             );
             right -= 12.0;
         }
-        let galley = Text::Body.line(ui, self.word, color, right - left);
+        let word = match self.is_file {
+            true => Text::Body.file_name(ui, self.word, right - left),
+            false => self.word.into(),
+        };
+        let galley = Text::Body.line(ui, &word, color, right - left);
         ui.painter().galley(pos2(left, rect.center().y - galley.size().y / 2.0).round(), galley, color);
         focus_ring_inside(ui, &response, theme::R2);
         response

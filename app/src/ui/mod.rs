@@ -22,7 +22,7 @@ use eframe::egui::{
 use crate::theme::{self, Text};
 
 pub use button::{Button, IconButton, Kind, Size};
-pub use choice::{changed_dot, chooser, segment, select, toggle};
+pub use choice::{Chooser, changed_dot, segment, select, toggle};
 pub use dialog::{Answer, Confirm, dialog, dilemma};
 pub use field::{Field, text_area, text_field};
 pub use gauge::{bar, busy_ring, dot, gauge, level_color};
@@ -33,7 +33,7 @@ pub use sheet::sheet;
 pub use slider::Slider;
 pub use state::{Problem, empty_state, problem_card, skeleton};
 pub use tag::{Tone, keycaps, paint_keycaps, tag};
-pub use toast::{Pressed, Toast, Toasts, Tone as ToastTone};
+pub use toast::{Pressed, TOAST_REACH, Toast, Toasts, Tone as ToastTone};
 
 /// Draws the ring of keyboard focus 2 px outside `rect`.
 pub fn focus_ring(ui: &Ui, response: &Response, radius: u8) {

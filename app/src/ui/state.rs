@@ -59,12 +59,17 @@ pub fn skeleton(ui: &mut Ui, id: Id, rows: usize) {
     }
 }
 
+/// Width of the names of a problem's details.
+const DETAIL_NAME: f32 = 64.0;
+
 /// Something that went wrong, with its next step.
 pub struct Problem<'a> {
     /// What happened.
     pub title: &'a str,
-    /// Why, with file, field, expected and found.
+    /// Why, and the next step in words.
     pub detail: &'a str,
+    /// What it is about by name: file, field, expected, found.
+    pub details: &'a [(&'static str, String)],
     /// Verb of the next step, if the window can do it.
     pub action: Option<&'a str>,
     /// Whether it can be closed.
@@ -80,6 +85,24 @@ pub struct ProblemOutput {
     pub copy: bool,
     /// Close the card.
     pub close: bool,
+}
+
+/// Names in a column and what they stand for beside them; long ones wrap.
+fn problem_details(ui: &mut Ui, details: &[(&'static str, String)]) {
+    let tokens = theme::tokens(ui.ctx());
+    ui.vertical(|ui| {
+        ui.spacing_mut().item_spacing.y = 2.0;
+        for (name, value) in details {
+            let room = (ui.available_width() - DETAIL_NAME).max(40.0);
+            let value_galley = Text::MonoSmall.wrapped(ui, value, tokens.text2, room);
+            let size = vec2(ui.available_width(), value_galley.size().y);
+            let (rect, response) = ui.allocate_exact_size(size, Sense::hover());
+            response.widget_info(|| WidgetInfo::labeled(Role::Label, true, format!("{name}: {value}")));
+            let name = Text::MonoSmall.line(ui, name, tokens.text3, DETAIL_NAME);
+            ui.painter().galley(rect.min, name, tokens.text3);
+            ui.painter().galley(rect.min + vec2(DETAIL_NAME, 0.0), value_galley, tokens.text2);
+        }
+    });
 }
 
 /// A problem in a card over the whole width.
@@ -100,6 +123,7 @@ pub fn problem_card(ui: &mut Ui, problem: &Problem<'_>) -> ProblemOutput {
                 label(ui, Text::Strong, tokens.text, problem.title);
             });
             paragraph(ui, Text::Body, tokens.text2, problem.detail);
+            problem_details(ui, problem.details);
             ui.add_space(4.0);
             ui.horizontal(|ui| {
                 if let Some(action) = problem.action {

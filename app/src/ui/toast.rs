@@ -17,6 +17,10 @@ const STAY_SECS: f64 = 5.0;
 const ACTION_STAY_SECS: f64 = 10.0;
 /// Width inside the frame.
 const WIDTH: f32 = 338.0;
+/// How far toasts reach from the right edge of the window, with the space around them.
+pub const TOAST_REACH: f32 = WIDTH + 22.0 + 16.0 + 8.0;
+/// Tallest text that has the buttons beside it: a title and two lines. Those of a taller one are below it.
+const TALLEST_BESIDE: f32 = 52.0;
 /// Most toasts at once; the oldest goes first.
 const MOST: usize = 3;
 
@@ -154,28 +158,27 @@ fn toast_ui(ui: &mut Ui, toast: &Toast, action: Option<&str>) -> Press {
         .corner_radius(theme::R4)
         .inner_margin(Margin { left: 14, right: 8, top: 6, bottom: 6 })
         .shadow(theme::shadow(&tokens, Elevation::Menu));
-    let mut press = Press::None;
     let words = [toast.stays.then_some("Copy"), action];
-    let room =
-        words.into_iter().flatten().fold(WIDTH - 72.0, |room, word| room - button_width(ui, word) - 8.0);
+    let whole = WIDTH - 72.0;
+    let beside = words.into_iter().flatten().fold(whole, |room, word| room - button_width(ui, word) - 8.0);
+    let stacked = beside < whole && text_height(ui, toast, beside) > TALLEST_BESIDE;
+    let room = if stacked { whole } else { beside };
     // Known before anything is placed, so that icon, text and buttons have one middle.
-    let height = text_height(ui, toast, room);
+    let text = vec2(room, text_height(ui, toast, room));
+    let height = if stacked { text.y + 8.0 + 24.0 } else { text.y.max(36.0) };
+    let align = if stacked { Align::Min } else { Align::Center };
+    let mut press = Press::None;
     frame.show(ui, |ui| {
-        let size = vec2(WIDTH, height.max(36.0));
-        ui.allocate_ui_with_layout(size, Layout::right_to_left(Align::Center), |ui| {
+        let size = vec2(WIDTH, height);
+        ui.allocate_ui_with_layout(size, Layout::right_to_left(align), |ui| {
             ui.set_min_size(size);
             if ui.add(IconButton::new(icons::X, "Close message").side(28.0)).clicked() {
                 press = Press::Close;
             }
-            if toast.stays && ui.add(Button::new(Kind::Secondary, "Copy").size(Size::Small)).clicked() {
-                press = Press::Copy;
+            if !stacked {
+                buttons(ui, toast, action, &mut press);
             }
-            if let Some(word) = action
-                && ui.add(Button::new(Kind::Secondary, word).size(Size::Small)).clicked()
-            {
-                press = Press::Action;
-            }
-            ui.with_layout(Layout::left_to_right(Align::Center), |ui| {
+            ui.with_layout(Layout::left_to_right(align), |ui| {
                 let (rect, _) = ui.allocate_exact_size(vec2(20.0, 20.0), eframe::egui::Sense::hover());
                 icon_filled(ui.painter(), toast.glyph, rect.center(), 18.0, color);
                 ui.allocate_ui_with_layout(vec2(room, height), Layout::top_down(Align::Min), |ui| {
@@ -184,11 +187,26 @@ fn toast_ui(ui: &mut Ui, toast: &Toast, action: Option<&str>) -> Press {
                     if !toast.detail.is_empty() {
                         paragraph(ui, Text::Small, tokens.text2, &toast.detail);
                     }
+                    if stacked {
+                        ui.add_space(8.0);
+                        ui.horizontal(|ui| buttons(ui, toast, action, &mut press));
+                    }
                 });
             });
         });
     });
     press
+}
+
+fn buttons(ui: &mut Ui, toast: &Toast, action: Option<&str>, press: &mut Press) {
+    if toast.stays && ui.add(Button::new(Kind::Secondary, "Copy").size(Size::Small)).clicked() {
+        *press = Press::Copy;
+    }
+    if let Some(word) = action
+        && ui.add(Button::new(Kind::Secondary, word).size(Size::Small)).clicked()
+    {
+        *press = Press::Action;
+    }
 }
 
 fn button_width(ui: &Ui, word: &str) -> f32 {

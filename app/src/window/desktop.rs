@@ -17,7 +17,7 @@ use crate::chat::{ChatCommand, Controller, LAST_MODEL, Severity, attach};
 use crate::panes::chat::{ChatPane, message_id, search_id};
 use crate::panes::palette::Palette;
 use crate::panes::settings::{self, SettingsPane, View};
-use crate::shell::{self, Command, Metrics, Page, Part, STATUS, Situation, region};
+use crate::shell::{self, Command, Metrics, Page, Part, STATUS, Situation, region, words};
 use crate::store::Saving;
 use crate::store::state::DRAFT;
 use crate::theme::{self, Text, icons};
@@ -187,7 +187,8 @@ impl Desktop {
                 Severity::Problem => (icons::X_CIRCLE, ui::ToastTone::Danger),
             };
             let stays = matches!(notice.severity, Severity::Warning | Severity::Problem);
-            let toast = Toast { glyph, tone, title: notice.title, detail: notice.detail, stays };
+            let detail = words::sentence(&notice.detail);
+            let toast = Toast { glyph, tone, title: notice.title, detail, stays };
             match notice.undo {
                 Some(undo) => self.toasts.offer(toast, "Undo", Command::InChat(ChatCommand::Undo(undo))),
                 None => self.toasts.add(toast),
@@ -401,7 +402,11 @@ impl Desktop {
     }
 
     fn over_page(&mut self, ctx: &Context, commands: &mut Vec<Command>) {
-        commands.extend(self.toasts.show(ctx, STATUS).map(|pressed| match pressed {
+        let free = match self.page {
+            Page::Chat => self.chat.free_of_toasts(ctx.content_rect()),
+            Page::Settings => STATUS,
+        };
+        commands.extend(self.toasts.show(ctx, free).map(|pressed| match pressed {
             Pressed::Copy(text) => Command::Copy(text),
             Pressed::Action(command) => command,
         }));

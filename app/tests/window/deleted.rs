@@ -27,7 +27,7 @@ fn a_chat_deleted_in_an_earlier_run_is_brought_back_whole() {
     let mut window = open(folder.path());
     assert!(window.harness.state().controller.library.chats.is_empty());
     page(&mut window);
-    assert!(window.shows("Chat · deleted just now · goes in 29 days"), "{:?}", window.names());
+    assert!(window.shows("Chat · deleted just now · goes in 30 days"), "{:?}", window.names());
     window.click("Restore About foxes");
     window.until("the list is empty", |window| window.shows("Nothing was deleted lately"));
     window.act(Command::Go(onebit::shell::Page::Chat));

@@ -80,12 +80,17 @@ fn an_answer_looks_as_drawn() {
 
 #[test]
 fn a_problem_looks_as_drawn() {
-    compare("problem-light", [440.0, 150.0], Theme::Light, |ui| {
-        let detail = "Tensor blk.4.ffn_down.weight: expected TQ1_0, found type 143.";
-        let problem =
-            Problem {
-                title: "This file cannot be loaded", detail, action: Some("Open file…"), closes: true
-            };
+    compare("problem-light", [440.0, 220.0], Theme::Light, |ui| {
+        let detail = "Type 143 is not supported; convert the file to a type that this version knows.";
+        let details =
+            [("file", "trilm-3.9b-custom.gguf".to_owned()), ("field", "blk.4.ffn_down.weight".to_owned())];
+        let problem = Problem {
+            title: "This file cannot be loaded",
+            detail,
+            details: &details,
+            action: Some("Open file…"),
+            closes: true,
+        };
         ui::problem_card(ui, &problem);
     });
 }

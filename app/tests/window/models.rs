@@ -48,10 +48,15 @@ fn a_refused_file_says_why_and_the_old_model_goes_on() {
     let folder = tempfile::tempdir().unwrap();
     let mut window = open(folder.path());
     window.harness.state_mut().controller.open_model(std::path::Path::new("/tmp/broken.gguf"));
-    let why = "broken.gguf: tensor blk.4.ffn_down.weight: expected TQ1_0, found type 143";
-    window.script.borrow_mut().load_events.push_back(LoadEvent::Failed(LoadFailure(why.to_owned())));
+    let why = LoadFailure {
+        text: "/tmp/broken.gguf: blk.4.ffn_down.weight: expected TQ1_0, found type 143".to_owned(),
+        summary: "the file contradicts its own format".to_owned(),
+        details: vec![("field", "blk.4.ffn_down.weight".to_owned()), ("found", "type 143".to_owned())],
+    };
+    window.script.borrow_mut().load_events.push_back(LoadEvent::Failed(why));
     window.until("it is refused", |window| window.shows("broken cannot be loaded"));
-    assert!(window.shows(why));
+    assert!(window.shows("The file contradicts its own format"), "{:?}", window.names());
+    assert!(window.shows("field: blk.4.ffn_down.weight") && window.shows("found: type 143"));
     window.click("Copy details");
     assert!(
         window.copied().is_some_and(|text| text.contains("type 143") && text.contains("/tmp/broken.gguf"))
@@ -70,7 +75,7 @@ fn a_refused_first_model_fails_what_waited_for_it() {
         .script
         .borrow_mut()
         .load_events
-        .push_back(LoadEvent::Failed(LoadFailure("no such file".to_owned())));
+        .push_back(LoadEvent::Failed(LoadFailure::told("no such file".to_owned())));
     window.until("the question failed", |window| window.shows("No answer"));
     assert!(!window.shows("Waiting for 1bit Starter"));
 }

@@ -41,6 +41,30 @@ fn a_disk_that_hangs_is_said_the_answer_stays_on_the_screen_and_is_saved_when_it
     assert_eq!(stored(folder.path()), ["Name a river.", "The Neckar flows."]);
 }
 
+#[test]
+fn a_database_that_cannot_be_opened_is_not_taken_for_an_empty_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let newer = rusqlite::Connection::open(folder.path().join("chats.db")).unwrap();
+    newer.execute_batch("PRAGMA user_version = 99").unwrap();
+    drop(newer);
+    let mut window = open(folder.path());
+    assert!(
+        window.shows("Your chats are not shown") && !window.shows("No chats yet"),
+        "{:?}",
+        window.names()
+    );
+    window.until("the reason is a sentence", |window| {
+        window.shows_part("A newer version of this program wrote")
+    });
+
+    // The message about it stays until it is closed, and does not lie on the button that sends.
+    window.send("Name a river.");
+    window.engine_says([started(), text("The Neckar"), done(StopReason::EndOfText)]);
+    assert!(window.shows("The Neckar") && window.shows("Older chats are not shown"), "{:?}", window.names());
+    let copy = window.rect("Copy");
+    assert!(copy.bottom() < window.rect("Send").top() - 16.0, "{copy:?}");
+}
+
 /// What the messages of the newest chat say.
 fn stored(folder: &Path) -> Vec<String> {
     let mut snapshot = Snapshot::open(&folder.join("chats.db")).unwrap();

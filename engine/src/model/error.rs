@@ -1,5 +1,7 @@
 //! Why a model file was refused.
 
+use std::io::ErrorKind;
+
 /// A refused model file: which file, which field or tensor, expected and found, and what to do.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -44,6 +46,48 @@ pub enum LoadError {
         /// File.
         path: std::path::PathBuf,
     },
+}
+
+impl LoadError {
+    /// What happened and what to do, in words that need no detail.
+    pub fn summary(&self) -> String {
+        match self {
+            Self::Io { source, .. } => match source.kind() {
+                ErrorKind::NotFound => "there is no file at this place; it may have been moved or deleted".to_owned(),
+                ErrorKind::PermissionDenied => {
+                    "this program may not read the file; check its permissions".to_owned()
+                }
+                _ => source.to_string(),
+            },
+            Self::Invalid { .. } => {
+                "the file contradicts its own format; it may be damaged or cut short, so fetch or convert it again"
+                    .to_owned()
+            }
+            Self::Unsupported { found, next_step, .. } => format!("{found} is not supported; {next_step}"),
+            Self::Cut { .. } => {
+                "the file changed or became unreadable while it was open; check the disk and load it again".to_owned()
+            }
+        }
+    }
+
+    /// The file and, where it has them, field, expected and found, by name.
+    pub fn details(&self) -> Vec<(&'static str, String)> {
+        let (Self::Io { path, .. }
+        | Self::Invalid { path, .. }
+        | Self::Unsupported { path, .. }
+        | Self::Cut { path }) = self;
+        let mut details = vec![("file", path.display().to_string())];
+        match self {
+            Self::Invalid { field, expected, found, .. } => details.extend([
+                ("field", field.clone()),
+                ("expected", expected.clone()),
+                ("found", found.clone()),
+            ]),
+            Self::Unsupported { field, .. } => details.push(("field", field.clone())),
+            Self::Io { .. } | Self::Cut { .. } => {}
+        }
+        details
+    }
 }
 
 /// The file that is being read, for its errors.

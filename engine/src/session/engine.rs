@@ -17,6 +17,7 @@ use super::{
     SubmitError, Waker, memory,
 };
 use crate::lane::LaneError;
+use crate::model::LoadError;
 use crate::telemetry::Telemetry;
 use crate::tokenizer::{Message, Specials};
 
@@ -67,10 +68,31 @@ pub enum LoadEvent {
     Failed(LoadFailure),
 }
 
-/// Why a model was not loaded, as text for the user (file, field, expected, found, next step).
+/// Why a model was not loaded.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{0}")]
-pub struct LoadFailure(pub String);
+#[error("{text}")]
+pub struct LoadFailure {
+    /// All of it for the user, in a line: file, field, expected, found, next step.
+    pub text: String,
+    /// What happened and what to do, without the details below.
+    pub summary: String,
+    /// Details by name: file, field, expected, found. Empty when the summary is all of it.
+    pub details: Vec<(&'static str, String)>,
+}
+
+impl LoadFailure {
+    /// One that is told by its text alone.
+    pub fn told(text: impl Into<String>) -> Self {
+        let text = text.into();
+        Self { summary: text.clone(), text, details: Vec::new() }
+    }
+}
+
+impl From<LoadError> for LoadFailure {
+    fn from(error: LoadError) -> Self {
+        Self { text: error.to_string(), summary: error.summary(), details: error.details() }
+    }
+}
 
 /// Perplexity of ids: windows of `context` positions, each starting afresh (with BOS as its first position if the model asks for
 /// one); every token after the first of a window is scored. The last window may be shorter.
@@ -241,7 +263,7 @@ impl EngineHandle {
 
     /// Loads a model and makes it resident under `options.id`, replacing nothing: an id in use is an error.
     pub fn load(&self, options: LoadOptions, wake: Waker) -> Load {
-        let stopped = LoadEvent::Failed(LoadFailure(GenerateError::Stopped.to_string()));
+        let stopped = LoadEvent::Failed(LoadFailure::told(GenerateError::Stopped.to_string()));
         let (reader, outbox) = Reader::with_outbox(wake, stopped, None);
         let cancel = Arc::clone(&reader.cancel);
         // A closed channel drops the outbox, which says `Stopped`.
@@ -374,7 +396,7 @@ impl Load {
                 Some(LoadEvent::Progress { .. }) => {}
                 Some(LoadEvent::Loaded(status)) => return Ok(status),
                 Some(LoadEvent::Failed(failure)) => return Err(failure),
-                None => return Err(LoadFailure("the end of this load was read already".into())),
+                None => return Err(LoadFailure::told("the end of this load was read already")),
             }
         }
     }

@@ -66,14 +66,14 @@ fn packing(file: &ModelFile) -> String {
 }
 
 fn open(options: &LoadOptions, head: Head) -> Result<Opened<ModelFile>, LoadFailure> {
-    let failure = |e: &dyn std::fmt::Display| LoadFailure(format!("{}: {e}", options.path.display()));
-    let file = model::open(&options.path).map_err(|e| LoadFailure(e.to_string()))?;
+    let failure = |e: &dyn std::fmt::Display| LoadFailure::told(format!("{}: {e}", options.path.display()));
+    let file = model::open(&options.path)?;
     let data = file.tokenizer();
     let tokenizer = Tokenizer::new(data).map_err(|e| failure(&e))?;
     let template = ChatTemplate::for_model(data).map_err(|e| failure(&e))?;
     let config = file.config();
     if tokenizer.vocab() > config.vocab {
-        return Err(LoadFailure(format!(
+        return Err(LoadFailure::told(format!(
             "{}: the tokenizer has {} ids, but the model's vocabulary holds {}; the file is inconsistent",
             options.path.display(),
             tokenizer.vocab(),
@@ -137,7 +137,11 @@ impl Vocabulary for ModelVocabulary {
 }
 
 fn failure(file: &ModelFile, error: ResidentError) -> LoadFailure {
-    LoadFailure(format!("{}: {error}", file.path().display()))
+    match error {
+        // These name the file themselves.
+        ResidentError::File(error) => error.into(),
+        error => LoadFailure::told(format!("{}: {error}", file.path().display())),
+    }
 }
 
 impl Backend for LaneBackend {

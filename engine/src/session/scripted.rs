@@ -172,7 +172,7 @@ impl Backend for ScriptedBackend {
         let (context_length, weight_bytes) = (self.script.context_length, self.script.weight_bytes);
         Arc::new(move |options: &LoadOptions| {
             if options.path.to_string_lossy().contains("missing") {
-                return Err(LoadFailure(format!("{}: no such file", options.path.display())));
+                return Err(LoadFailure::told(format!("{}: no such file", options.path.display())));
             }
             Ok(Opened {
                 file: (),
@@ -199,7 +199,7 @@ impl Backend for ScriptedBackend {
     }
 
     fn load_part(&mut self, loading: &mut ScriptedLoading) -> Result<LoadProgress, LoadFailure> {
-        (self.script.before_part)(loading.parts).map_err(LoadFailure)?;
+        (self.script.before_part)(loading.parts).map_err(LoadFailure::told)?;
         loading.parts += 1;
         let (done, all) = (loading.parts, self.script.load_parts.load(Ordering::SeqCst));
         let total_bytes = self.script.weight_bytes;

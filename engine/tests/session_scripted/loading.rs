@@ -90,7 +90,7 @@ fn a_load_that_fails_or_panics_in_the_middle_leaves_the_first_model_serving() {
         let before = bed.engine.status().memory_used_bytes;
         broken.store(true, Ordering::SeqCst);
         let running = bed.engine.submit(request("running", 300), no_wake()).expect("room");
-        let failure = load(&bed.engine, "n", 256).expect_err("part 5 fails").0;
+        let failure = load(&bed.engine, "n", 256).expect_err("part 5 fails").text;
         let expected = if panics { "internal error: scripted panic" } else { "a scripted failure" };
         assert!(failure.contains("n.gguf") && failure.contains(expected), "{failure}");
         assert_eq!(bed.held.load(Ordering::SeqCst), 1, "what was uploaded is freed");
@@ -112,11 +112,11 @@ fn loads_in_flight_count_against_the_budget() {
     let first = engine.load(load_options("a"), no_wake());
     let second = engine.load(load_options("b"), no_wake());
     until("both are in flight", || engine.status().memory_used_bytes > 8_000_000);
-    let refused = load(&engine, "c", 256).expect_err("two others take the budget").0;
+    let refused = load(&engine, "c", 256).expect_err("two others take the budget").text;
     assert!(refused.contains("unload another model"), "{refused}");
-    assert!(load(&engine, "a", 256).expect_err("taken").0.contains("unload it first"));
+    assert!(load(&engine, "a", 256).expect_err("taken").text.contains("unload it first"));
     engine.unload("a");
-    assert!(first.wait().expect_err("it was unloaded").0.contains("unloaded before it was loaded"));
+    assert!(first.wait().expect_err("it was unloaded").text.contains("unloaded before it was loaded"));
     parts.store(1, Ordering::SeqCst);
     assert_eq!(second.wait().expect("it fits").id, "b");
     load(&engine, "c", 256).expect("room again");
@@ -127,6 +127,6 @@ fn a_shutdown_ends_an_upload_and_frees_it() {
     let bed = Bed::new(hashed(1000));
     let load = bed.begin("n");
     bed.engine.shutdown();
-    assert_eq!(load.wait().expect_err("the engine stopped").0, "the engine stopped");
+    assert_eq!(load.wait().expect_err("the engine stopped").text, "the engine stopped");
     assert_eq!(bed.held.load(Ordering::SeqCst), 0);
 }

@@ -15,7 +15,7 @@ fn start(memory_bytes: u64, weight_bytes: u64) -> EngineHandle {
 #[test]
 fn a_model_larger_than_memory_is_refused_with_both_numbers() {
     let engine = start(10_000_000, 50_000_000);
-    let failure = load(&engine, "big", 512).expect_err("does not fit").0;
+    let failure = load(&engine, "big", 512).expect_err("does not fit").text;
     assert!(failure.contains("big.gguf") && failure.contains("10000000 bytes are available"), "{failure}");
     assert!(failure.contains("needs 5"), "{failure}");
     assert_eq!(engine.status().memory_used_bytes, 0);
@@ -55,9 +55,9 @@ fn each_request_is_answered_by_the_model_it_names() {
 #[test]
 fn a_name_in_use_a_missing_file_and_a_long_context_are_refused() {
     let engine = engine(hashed(1000), options());
-    assert!(load(&engine, "m", 64).expect_err("taken").0.contains("unload it first"));
-    assert!(load(&engine, "missing", 64).expect_err("no file").0.contains("missing.gguf: no such file"));
-    let failure = load(&engine, "n", 5000).expect_err("too long").0;
+    assert!(load(&engine, "m", 64).expect_err("taken").text.contains("unload it first"));
+    assert!(load(&engine, "missing", 64).expect_err("no file").text.contains("missing.gguf: no such file"));
+    let failure = load(&engine, "n", 5000).expect_err("too long").text;
     assert!(failure.contains("5000") && failure.contains("4096"), "{failure}");
     assert_eq!(load(&engine, "n", 0).expect("fits").context, 4096);
     assert_eq!(engine.tokenize("m", "ab", Specials::Literal).expect("resident"), [97, 98]);

@@ -5,6 +5,8 @@ mod menu;
 mod rows;
 mod transfer;
 
+pub use menu::export_items;
+
 use std::collections::HashSet;
 
 use eframe::egui::{Align, Id, Key, Layout, Modifiers, Rect, Ui, UiBuilder, pos2, vec2};

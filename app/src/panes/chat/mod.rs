@@ -25,7 +25,7 @@ use eframe::egui::{
 
 use crate::chat::{ChatCommand, Controller, ListCommand};
 use crate::shell::region::region;
-use crate::shell::{self, Command, Metrics, Region, Regions, action, words};
+use crate::shell::{self, Command, Metrics, Region, Regions, STATUS, action, words};
 use crate::store::ChatId;
 use crate::theme::{self, Text, icons};
 use crate::ui::{self, IconButton, MenuItem, Problem};
@@ -48,6 +48,8 @@ pub struct ChatPane {
     /// Whether the list is shown where it is a sheet.
     pub list_open: bool,
     held: composer::Held,
+    /// Where the composer was in the last pass.
+    composer: Option<Rect>,
     /// Whether a dialog covers the page.
     pub covered: bool,
     /// The column of messages.
@@ -98,6 +100,17 @@ impl ChatPane {
         }
         if metrics.list_is_sheet && self.list_open {
             self.sheet(ui, regions.page, metrics, controller, commands);
+        }
+    }
+
+    /// How high over the lower edge of the window toasts begin: above the composer where they would lie on it, since a problem stays
+    /// until it is closed and Send must not wait for that.
+    pub fn free_of_toasts(&self, window: Rect) -> f32 {
+        match self.composer {
+            Some(composer) if composer.right() > window.right() - ui::TOAST_REACH => {
+                window.bottom() - composer.top() - 8.0
+            }
+            _ => STATUS,
         }
     }
 
@@ -210,6 +223,7 @@ impl ChatPane {
             }
             None => welcome::show(ui, messages, controller, metrics.column, commands),
         }
+        self.composer = Some(composer);
         region(ui, Region::Composer, composer);
         composer::show(ui, composer, controller, (&mut self.draft, &mut self.held), commands);
     }
@@ -266,9 +280,19 @@ fn header(
                 if ui.add(MenuItem::new(icons::PENCIL, "Rename")).clicked() {
                     commands.push(Command::AskRename(chat));
                 }
+                let pinned = conversation.chat.pinned;
+                let (glyph, word) =
+                    if pinned { (icons::PUSH_PIN_SLASH, "Unpin") } else { (icons::PUSH_PIN, "Pin") };
+                if ui.add(MenuItem::new(glyph, word)).clicked() {
+                    commands.push(Command::InList(ListCommand::Pin(chat, !pinned)));
+                }
                 if ui.add(MenuItem::new(icons::TRASH, "Delete").danger()).clicked() {
                     commands.push(Command::InList(ListCommand::Delete(vec![chat])));
                 }
+            });
+            let button = ui::tip(ui.add(IconButton::new(icons::EXPORT, "Export this chat")), "Export", &[]);
+            Popup::menu(&button).align(RectAlign::BOTTOM_END).frame(frame).show(|ui| {
+                list::export_items(ui, &[chat], commands);
             });
         }
         if metrics.list_is_sheet {
@@ -299,15 +323,17 @@ fn refusal_card(
     commands: &mut Vec<Command>,
 ) -> f32 {
     let id = Id::unique("refusal height");
-    let height = ui.data(|data| data.get_temp::<f32>(id)).unwrap_or(150.0);
+    let height = ui.data(|data| data.get_temp::<f32>(id)).unwrap_or(190.0);
     let rect = Rect::from_min_max(
         pos2(composer.left() + 12.0, composer.top() - 8.0 - height),
         composer.max - vec2(12.0, 0.0),
     );
     let title = format!("{} cannot be loaded", refusal.choice.label());
-    let detail = words::sentence(&refusal.problem);
+    let detail = words::sentence(&refusal.failure.summary);
     let inner = ui.scope_builder(UiBuilder::new().max_rect(rect), |ui| {
-        let problem = Problem { title: &title, detail: &detail, action: Some("Open file…"), closes: true };
+        let details = &refusal.failure.details;
+        let action = Some("Open file…");
+        let problem = Problem { title: &title, detail: &detail, details, action, closes: true };
         (ui::problem_card(ui, &problem), ui.min_rect().height())
     });
     let (output, real) = inner.inner;
@@ -324,7 +350,7 @@ fn refusal_card(
     if output.copy {
         let lane = controller.engine_status().map_or("no engine", |status| status.lane);
         let path = refusal.choice.path.display();
-        commands.push(Command::Copy(format!("{title}\nfile: {path}\n{}\nlane: {lane}", refusal.problem)));
+        commands.push(Command::Copy(format!("{title}\nfile: {path}\n{}\nlane: {lane}", refusal.failure)));
     }
     rect.top()
 }

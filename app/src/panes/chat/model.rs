@@ -5,7 +5,7 @@ use eframe::egui::{Id, Popup, Pos2, Rect, RectAlign, Ui};
 use crate::chat::{Controller, label};
 use crate::shell::{Command, words};
 use crate::theme::icons;
-use crate::ui::{self, MenuItem};
+use crate::ui::{self, Chooser, MenuItem};
 
 /// Width of the menu.
 const WIDTH: f32 = 300.0;
@@ -13,7 +13,9 @@ const WIDTH: f32 = 300.0;
 /// Draws the chooser at `at`, with a name of at most `room`; gives where it is.
 pub fn show(ui: &Ui, at: Pos2, room: f32, controller: &Controller, commands: &mut Vec<Command>) -> Rect {
     let word = word_of(controller);
-    let button = ui::chooser(ui, Id::unique("model picker"), at, room, icons::CUBE, "Model", &word);
+    let id = Id::unique("model picker");
+    let chooser = Chooser { id, glyph: icons::CUBE, name: "Model", word: &word, is_file: true };
+    let button = chooser.show(ui, at, room);
     let popup = Popup::menu(&button).align(RectAlign::TOP_START).frame(ui::menu_frame(ui)).gap(6.0);
     popup.show(|ui| menu(ui, controller, commands));
     button.rect
@@ -47,7 +49,8 @@ fn menu(ui: &mut Ui, controller: &Controller, commands: &mut Vec<Command>) {
             String::new()
         };
         let is_chosen = next.or(chosen) == Some(choice.id.as_str());
-        let item = MenuItem::new(icons::CUBE, choice.label()).checked(is_chosen).note(&note).width(WIDTH);
+        let item =
+            MenuItem::new(icons::CUBE, choice.label()).file().checked(is_chosen).note(&note).width(WIDTH);
         let item = ui.add(item).on_hover_text(choice.path.to_string_lossy());
         if item.clicked() && !is_chosen {
             commands.push(Command::ChooseModel(choice.clone()));
@@ -62,7 +65,7 @@ fn menu(ui: &mut Ui, controller: &Controller, commands: &mut Vec<Command>) {
     for model in resident.iter().filter(|model| Some(model.id.as_str()) != chosen) {
         let word = format!("Unload {}", label(&model.id));
         let note = words::bytes(model.weight_bytes);
-        if ui.add(MenuItem::new(icons::EJECT, &word).note(&note).width(WIDTH)).clicked() {
+        if ui.add(MenuItem::new(icons::EJECT, &word).file().note(&note).width(WIDTH)).clicked() {
             commands.push(Command::UnloadModel(model.id.clone()));
         }
     }

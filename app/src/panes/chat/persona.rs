@@ -6,7 +6,7 @@ use eframe::egui::{Id, Popup, Pos2, RectAlign, Ui};
 use crate::chat::{ChatCommand, Controller};
 use crate::shell::{Command, Part};
 use crate::theme::icons;
-use crate::ui::{self, MenuItem};
+use crate::ui::{self, Chooser, MenuItem};
 
 /// What stands for no persona.
 const NONE: &str = "No persona";
@@ -16,7 +16,9 @@ const WIDTH: f32 = 260.0;
 /// Draws the chooser at `at`, with a name of at most `room`.
 pub fn show(ui: &Ui, at: Pos2, room: f32, controller: &Controller, commands: &mut Vec<Command>) {
     let word = controller.persona().map_or(NONE, |persona| &persona.name);
-    let button = ui::chooser(ui, Id::unique("persona picker"), at, room, icons::USER_CIRCLE, "Persona", word);
+    let id = Id::unique("persona picker");
+    let chooser = Chooser { id, glyph: icons::USER_CIRCLE, name: "Persona", word, is_file: false };
+    let button = chooser.show(ui, at, room);
     let popup = Popup::menu(&button).align(RectAlign::TOP_START).frame(ui::menu_frame(ui)).gap(6.0);
     popup.show(|ui| menu(ui, controller, commands));
 }

@@ -59,7 +59,7 @@ fn problem(
     let builder = UiBuilder::new().max_rect(rect).scope_id(Id::unique(("problem", message.id.0)));
     let action = (shown.last && !shown.busy).then_some("Try again");
     let inner = ui.scope_builder(builder, |ui| {
-        let problem = Problem { title, detail: &detail, action, closes: false };
+        let problem = Problem { title, detail: &detail, details: &[], action, closes: false };
         (ui::problem_card(ui, &problem), ui.min_rect().height())
     });
     let (output, height) = inner.inner;

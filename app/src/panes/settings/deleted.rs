@@ -59,9 +59,11 @@ pub fn show(ui: &mut Ui, view: &View<'_>, commands: &mut Vec<Command>) {
 
 fn rule(keep: Duration) -> String {
     match keep.as_secs() / 86_400 {
-        0 => "What you delete can be restored for a minute. A setting of chats says how long.".to_owned(),
-        1 => "What you delete can be restored for a day. A setting of chats says how long.".to_owned(),
-        days => format!("What you delete can be restored for {days} days. A setting of chats says how long."),
+        0 => "What you delete can be restored for a minute. The settings under Chat say how long.".to_owned(),
+        1 => "What you delete can be restored for a day. The settings under Chat say how long.".to_owned(),
+        days => {
+            format!("What you delete can be restored for {days} days. The settings under Chat say how long.")
+        }
     }
 }
 
@@ -101,10 +103,11 @@ fn line(deleted: &Deleted, now: i64, keep: Duration) -> String {
         _ => format!("{} ago", plural(age / DAY, "day")),
     };
     let left = i64::try_from(keep.as_millis()).unwrap_or(i64::MAX).saturating_sub(age);
+    // To the nearest unit: what was deleted a moment ago stays for the whole time that the rule above names.
     let goes = match left {
         ..HOUR => "goes soon".to_owned(),
-        HOUR..DAY => format!("goes in {}", plural(left / HOUR, "hour")),
-        _ => format!("goes in {}", plural(left / DAY, "day")),
+        HOUR..DAY => format!("goes in {}", plural((left + HOUR / 2) / HOUR, "hour")),
+        _ => format!("goes in {}", plural((left + DAY / 2) / DAY, "day")),
     };
     format!("{what} · deleted {ago} · {goes}")
 }
@@ -133,7 +136,7 @@ mod tests {
         let old = deleted(chat, "", now - 29 * DAY - HOUR);
         assert_eq!(line(&old, now, month), "Chat · deleted 29 days ago · goes in 23 hours");
         let message = deleted(DeletedId::Message(ChatId(1), MessageId(2)), "Foxes", now - HOUR);
-        assert_eq!(line(&message, now, month), "Message in “Foxes” · deleted 1 hour ago · goes in 29 days");
+        assert_eq!(line(&message, now, month), "Message in “Foxes” · deleted 1 hour ago · goes in 30 days");
         // A clock that was set back, and something that should be gone already.
         assert!(line(&deleted(chat, "", now + DAY), now, month).contains("just now"));
         assert!(line(&old, now, Duration::ZERO).ends_with("goes soon"));

@@ -227,6 +227,11 @@ impl SettingsPane {
                     |ui| self.search_field(ui),
                 );
                 ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
+                    if matches!(self.part, Part::Personas | Part::Deleted | Part::Log | Part::About)
+                        && self.search.is_empty()
+                    {
+                        return;
+                    }
                     let reset =
                         Button::new(Kind::Secondary, "Reset all…").enabled(!view.settings.is_default());
                     if ui.add(reset).clicked() {
@@ -235,11 +240,6 @@ impl SettingsPane {
                     let has_models = !view.controller.shelf.choices.is_empty();
                     if has_models && matches!(self.part, Part::Values(_)) {
                         self.scope(ui, view);
-                    }
-                    if matches!(self.part, Part::Personas | Part::Deleted | Part::Log | Part::About)
-                        && self.search.is_empty()
-                    {
-                        return;
                     }
                     ui.add_space(4.0);
                     if ui::toggle(ui, "Changed only", self.changed_only).clicked() {

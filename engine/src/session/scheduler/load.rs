@@ -57,7 +57,7 @@ impl<B: Backend> Scheduler<B> {
             || self.uploads.iter().any(|u| u.pending.options.id == options.id);
         if taken {
             let text = format!("a model is loaded as {} already; unload it first", options.id);
-            self.farewells.push(Farewell::Load(outbox, LoadEvent::Failed(LoadFailure(text))));
+            self.farewells.push(Farewell::Load(outbox, LoadEvent::Failed(LoadFailure::told(text))));
             return;
         }
         self.next_residency += 1;
@@ -66,7 +66,7 @@ impl<B: Backend> Scheduler<B> {
         let thread = spawn("engine-load", move || {
             let result = catch_unwind(AssertUnwindSafe(|| opener(&path))).unwrap_or_else(|panic| {
                 let panic = panic_text(panic.as_ref());
-                Err(LoadFailure(format!("{}: internal error: {panic}", path.path.display())))
+                Err(LoadFailure::told(format!("{}: internal error: {panic}", path.path.display())))
             });
             // An engine that stopped has told the reader.
             let _ = commands.send(Command::Opened { load, result });
@@ -74,7 +74,7 @@ impl<B: Backend> Scheduler<B> {
         match thread {
             Ok(_) => self.loads.push(Pending { load, options, outbox, cancel }),
             Err(error) => {
-                let failure = LoadFailure(format!("{}: {error}", options.path.display()));
+                let failure = LoadFailure::told(format!("{}: {error}", options.path.display()));
                 self.farewells.push(Farewell::Load(outbox, LoadEvent::Failed(failure)));
             }
         }
@@ -161,7 +161,7 @@ impl<B: Backend> Scheduler<B> {
     pub(super) fn unload(&mut self, id: &str) {
         self.board.remove_entry(id);
         let failure = |options: &LoadOptions| {
-            LoadFailure(format!("{}: unloaded before it was loaded", options.path.display()))
+            LoadFailure::told(format!("{}: unloaded before it was loaded", options.path.display()))
         };
         if let Some(index) = self.loads.iter().position(|l| l.options.id == id) {
             let pending = self.loads.swap_remove(index);
@@ -186,7 +186,7 @@ fn context(options: &LoadOptions, file_allows: usize) -> Result<usize, LoadFailu
     match options.context {
         0 => Ok(file_allows.min(DEFAULT_CONTEXT)),
         asked if asked <= file_allows => Ok(asked),
-        asked => Err(LoadFailure(format!(
+        asked => Err(LoadFailure::told(format!(
             "{}: a context of {asked} tokens was asked for, but this model allows at most {file_allows}",
             options.path.display()
         ))),
@@ -194,7 +194,7 @@ fn context(options: &LoadOptions, file_allows: usize) -> Result<usize, LoadFailu
 }
 
 pub(super) fn too_large(path: &Path, needed: u64, available: u64) -> LoadFailure {
-    LoadFailure(format!(
+    LoadFailure::told(format!(
         "{}: this model needs {needed} bytes of memory with its context, but {available} bytes are available; unload \
          another model, ask for a shorter context, or choose a smaller model",
         path.display()

@@ -70,7 +70,10 @@ impl<B: Backend> Scheduler<B> {
         let part = catch_unwind(AssertUnwindSafe(|| backend.load_part(&mut upload.loading)));
         let part = part.unwrap_or_else(|panic| {
             let panic = panic_text(panic.as_ref());
-            Err(LoadFailure(format!("{}: internal error: {panic}", upload.pending.options.path.display())))
+            Err(LoadFailure::told(format!(
+                "{}: internal error: {panic}",
+                upload.pending.options.path.display()
+            )))
         });
         match part {
             Ok(progress) => {
@@ -91,7 +94,7 @@ impl<B: Backend> Scheduler<B> {
         let finished = catch_unwind(AssertUnwindSafe(|| backend.finish_load(loading)));
         let finished = finished.unwrap_or_else(|panic| {
             let panic = panic_text(panic.as_ref());
-            Err(LoadFailure(format!("{}: internal error: {panic}", path.display())))
+            Err(LoadFailure::told(format!("{}: internal error: {panic}", path.display())))
         });
         let event = match finished.and_then(|model| self.within_budget(&pending, plan, model)) {
             Ok((resident, facts)) => {
@@ -160,7 +163,7 @@ impl<B: Backend> Scheduler<B> {
             if self.uploads[i].pending.cancel.load(Ordering::SeqCst) {
                 let text =
                     format!("{}: the load was cancelled", self.uploads[i].pending.options.path.display());
-                self.end_upload(i, LoadFailure(text));
+                self.end_upload(i, LoadFailure::told(text));
             } else {
                 i += 1;
             }

@@ -27,7 +27,11 @@ pub(super) fn show(ui: &mut Ui, controller: &Controller, state: &mut ListState, 
     state.waiting_since = None;
     state.drawn = 0;
     if hits.is_empty() {
-        let small = "No chat has this in its title\nor in a message.";
+        let small = if library.unopened {
+            "Older chats could not be opened\nand were not searched."
+        } else {
+            "No chat has this in its title\nor in a message."
+        };
         super::centre(ui);
         ui::empty_state(ui, icons::MAGNIFYING_GLASS, "Nothing found", small);
         return;

@@ -5,7 +5,7 @@ use eframe::egui::{Popup, RectAlign, Response, Ui};
 use super::ListState;
 use crate::chat::{Controller, ListCommand};
 use crate::shell::{Command, Part};
-use crate::store::ChatHead;
+use crate::store::{ChatHead, ChatId};
 use crate::theme::icons;
 use crate::transfer::Format;
 use crate::ui::{self, IconButton, MenuItem};
@@ -44,11 +44,7 @@ fn items(ui: &mut Ui, chat: &ChatHead, state: &mut ListState, commands: &mut Vec
             commands.push(Command::InList(ListCommand::Pin(chat.id, !chat.pinned)));
         }
     }
-    for (glyph, word, format) in formats() {
-        if clicked(ui, glyph, word) {
-            commands.push(Command::InList(ListCommand::PickExport(Some(meant.clone()), format)));
-        }
-    }
+    export_items(ui, &meant, commands);
     let word = if meant.len() == 1 { "Delete".to_owned() } else { format!("Delete {} chats", meant.len()) };
     if ui.add(MenuItem::new(icons::TRASH, &word).width(WIDTH).danger()).clicked() {
         commands.push(Command::InList(ListCommand::Delete(meant)));
@@ -82,9 +78,15 @@ pub(super) fn of_list(ui: &mut Ui, controller: &Controller, commands: &mut Vec<C
     });
 }
 
-fn formats() -> [(char, &'static str, Format); 2] {
-    [
+/// The items that export chats.
+pub fn export_items(ui: &mut Ui, chats: &[ChatId], commands: &mut Vec<Command>) {
+    ui.spacing_mut().item_spacing.y = 0.0;
+    for (glyph, word, format) in [
         (icons::UPLOAD_SIMPLE, "Export as JSON…", Format::Json),
         (icons::FILE_TEXT, "Export as Markdown…", Format::Markdown),
-    ]
+    ] {
+        if ui.add(MenuItem::new(glyph, word).width(WIDTH)).clicked() {
+            commands.push(Command::InList(ListCommand::PickExport(Some(chats.to_vec()), format)));
+        }
+    }
 }

@@ -55,16 +55,33 @@ pub(super) fn show(ui: &mut Ui, controller: &Controller, state: &mut ListState, 
     state.drawn = 0;
     if library.chats.is_empty() {
         if library.known {
-            let small = "Your chats are kept on this\ncomputer and nowhere else.";
+            let (glyph, strong, small) = if library.unopened {
+                (
+                    icons::WARNING,
+                    "Your chats are not shown",
+                    "Their file could not be opened.\nNothing in it was changed.",
+                )
+            } else {
+                (
+                    icons::CHATS_CIRCLE,
+                    "No chats yet",
+                    "Your chats are kept on this\ncomputer and nowhere else.",
+                )
+            };
             super::centre(ui);
-            ui::empty_state(ui, icons::CHATS_CIRCLE, "No chats yet", small);
+            ui::empty_state(ui, glyph, strong, small);
         }
         return;
     }
     let parts = layout(library.parts(controller.utc_offset_secs()));
     let hidden = library.total.saturating_sub(library.chats.len());
     let end = parts.last().map_or(0.0, Part::bottom);
-    let total = end + BELOW + if hidden > 0 { 24.0 } else { 0.0 };
+    let note = match hidden {
+        _ if library.unopened => "Older chats are not shown".to_owned(),
+        0 => String::new(),
+        hidden => format!("{hidden} older: search"),
+    };
+    let total = end + BELOW + if note.is_empty() { 0.0 } else { 24.0 };
     ScrollArea::vertical().id_salt("chats").auto_shrink(false).show_viewport(ui, |ui, viewport| {
         ui.set_height(total);
         let origin = ui.max_rect().min;
@@ -85,9 +102,12 @@ pub(super) fn show(ui: &mut Ui, controller: &Controller, state: &mut ListState, 
                 row(ui, at, controller, index, state, commands);
             }
         }
-        if hidden > 0 {
-            let galley = Text::Small.line(ui, &format!("{hidden} older: search"), tokens.text3, width);
-            ui.painter().galley(pos2(origin.x + 8.0, origin.y + end + 8.0), galley, tokens.text3);
+        if !note.is_empty() {
+            let at = Rect::from_min_size(pos2(origin.x, origin.y + end + 8.0), vec2(width, 16.0));
+            let response = ui.interact(at, Id::unique("what the list leaves out"), Sense::hover());
+            response.widget_info(|| WidgetInfo::labeled(Role::Label, true, &note));
+            let galley = Text::Small.line(ui, &note, tokens.text3, width - 16.0);
+            ui.painter().galley(at.min + vec2(8.0, 0.0), galley, tokens.text3);
         }
     });
 }
