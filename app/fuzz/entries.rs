@@ -3,7 +3,7 @@
 
 use std::collections::HashSet;
 
-use crate::store::{Chat, Message, PersonaId};
+use crate::store::{Chat, Folder, Message, PersonaId};
 use crate::transfer::{Found, TransferError, read_chats};
 
 /// A chat export. What is handed over keeps every promise that the store relies on.
@@ -14,7 +14,10 @@ pub fn chat_import(data: &[u8]) -> bool {
             Found::Persona(persona) => {
                 assert!(persona.sampling.check().is_ok() && personas.insert(persona.id));
             }
-            Found::Chat(chat, messages) => check_chat(&chat, &messages, &personas),
+            Found::Chat(chat, messages, folder) => {
+                assert!(folder.is_none_or(|name| Folder::is_name(&name)) && chat.folder.is_none());
+                check_chat(&chat, &messages, &personas);
+            }
         }
         Ok(())
     });

@@ -12,7 +12,8 @@ mod store {
     mod sampling;
 
     pub use record::{
-        AnswerStats, Attachment, Chat, ChatId, Message, MessageId, MessageState, Persona, PersonaId, Role,
+        AnswerStats, Attachment, Chat, ChatId, Folder, FolderId, Message, MessageId, MessageState, Persona,
+        PersonaId, Role,
     };
     pub use sampling::ChatSampling;
 }

@@ -1,7 +1,7 @@
 //! What the store says, and what of it the user should know.
 
-use super::{Controller, Conversation, Removed, composing};
-use crate::store::{self, Chat, ChatId, PersonaId, Saving};
+use super::{Controller, Conversation, Moved, Removed, composing};
+use crate::store::{self, Chat, ChatId, Folder, PersonaId, Saving};
 
 /// Something the user should know that belongs to no message.
 #[derive(Debug, Clone, PartialEq)]
@@ -25,6 +25,10 @@ pub enum Undo {
     Chats(Vec<ChatId>, Option<ChatId>),
     /// A persona was deleted.
     Persona(PersonaId),
+    /// A folder was deleted.
+    Folder(Folder),
+    /// Chats were moved; where they were before.
+    Moves(Vec<Moved>),
 }
 
 impl Notice {
@@ -80,6 +84,7 @@ impl Controller {
                 self.finder.take(&text, &hits);
                 self.library.take_hits(&text, limit, hits, more);
             }
+            store::Event::Folders(folders) => self.library.take_folders(folders),
             store::Event::Personas(personas) => self.take_personas(personas),
             store::Event::Deleted(list) => self.bin.take(list),
             store::Event::Imported(outcome) => self.imported(outcome),
@@ -100,6 +105,9 @@ impl Controller {
                     last_chat.filter(|_| self.open_id().is_none() && self.settings.opens_last_chat())
                 {
                     self.open_chat(ChatId(id));
+                }
+                if name == store::state::OPEN_FOLDERS {
+                    self.take_open_folders(value.as_deref());
                 }
                 self.states.entry(name).or_insert(value);
             }

@@ -54,8 +54,11 @@ impl Controller {
 
     /// Brings something back that was deleted, in this run or before. A message is shown in its chat.
     pub fn bring_back(&mut self, id: DeletedId) {
+        let listed = self.bin.list.iter().flatten().find(|known| known.id == id);
+        let name = listed.map(|known| known.title.clone()).unwrap_or_default();
         self.bin.changed();
         match id {
+            DeletedId::Folder(folder) => self.restore_folder(folder, &name),
             DeletedId::Chat(chat) => self.restore(vec![chat], None),
             DeletedId::Persona(persona) => {
                 self.write_all([Write::RestorePersona(persona)]);

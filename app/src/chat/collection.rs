@@ -5,7 +5,9 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, channel};
 
 use super::{Controller, Notice, Severity, Undo};
-use crate::store::{Chat, ChatId, DeletedId, Imported, Message, MessageId, MessageState, Saving, Write};
+use crate::store::{
+    Chat, ChatId, DeletedId, FolderId, Imported, Message, MessageId, MessageState, Saving, Write,
+};
 use crate::transfer::{self, Exported, Format, Progress, TransferError};
 
 /// What the user can ask for in the list of chats.
@@ -21,6 +23,22 @@ pub enum ListCommand {
     Pin(ChatId, bool),
     /// Delete chats.
     Delete(Vec<ChatId>),
+    /// Put chats into a folder, or take them out of theirs.
+    MoveTo(Vec<ChatId>, Option<FolderId>),
+    /// Ask for the name of a new folder, with these chats in it.
+    AskFolderName(Vec<ChatId>),
+    /// Make a folder of this name, with these chats in it.
+    MakeFolder(String, Vec<ChatId>),
+    /// Show an empty chat that will be in a folder.
+    NewChatIn(FolderId),
+    /// Show the chats of a folder, or hide them.
+    ShowFolder(FolderId, bool),
+    /// Let the user type a name in the row of a folder.
+    TypeFolderName(FolderId),
+    /// Give a folder a name.
+    RenameFolder(FolderId, String),
+    /// Delete a folder; its chats stay.
+    DeleteFolder(FolderId),
     /// Let the user choose where to export these chats, or all.
     PickExport(Option<Vec<ChatId>>, Format),
     /// Let the user choose what to import.

@@ -164,7 +164,7 @@ impl Conversation {
         let mut chat = Chat::new(self.chat.title.clone(), self.chat.model.clone());
         chat.system.clone_from(&self.chat.system);
         chat.sampling.clone_from(&self.chat.sampling);
-        chat.persona = self.chat.persona;
+        (chat.persona, chat.folder) = (self.chat.persona, self.chat.folder);
         let mut messages: Vec<Message> = Vec::with_capacity(index + 1);
         for message in &self.messages[..=index] {
             let parent = messages.last().map(|copy| copy.id);

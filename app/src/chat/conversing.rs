@@ -3,7 +3,9 @@
 use super::context::{self, ContextUse, Limits};
 use super::counting::{Count, TextKey};
 use super::{Controller, Conversation, Notice, Severity, Undo, prompt, title_from};
-use crate::store::{Chat, ChatId, ChatSampling, Message, MessageId, MessageState, PersonaId, Write};
+use crate::store::{
+    Chat, ChatId, ChatSampling, FolderId, Message, MessageId, MessageState, PersonaId, Write,
+};
 
 /// Why nothing can be asked for while an answer is being written.
 pub const BUSY: &str = "Stop the answer first";
@@ -44,6 +46,7 @@ impl Controller {
     fn begin(&mut self, mut chat: Chat) -> ChatId {
         let set_up = std::mem::take(&mut self.set_up);
         (chat.system, chat.sampling, chat.persona) = (set_up.system, set_up.sampling, set_up.persona);
+        chat.folder = set_up.folder.filter(|folder| self.folder(*folder).is_some());
         let id = chat.id;
         self.conversations.insert(id, Conversation::restore(chat, Vec::new()));
         self.open_chat(id);
@@ -164,7 +167,7 @@ impl Controller {
     /// Sets how the chat shown, or the one that the next message begins, is answered.
     pub fn set_up(&mut self, system: String, sampling: ChatSampling, persona: Option<PersonaId>) {
         let Some(conversation) = self.shown_mut() else {
-            self.set_up = SetUp { system, sampling, persona };
+            self.set_up = SetUp { system, sampling, persona, ..self.set_up };
             return;
         };
         let chat = &mut conversation.chat;
@@ -276,6 +279,8 @@ impl Controller {
                 self.write_all([Write::RestorePersona(id)]);
                 self.ask_for_personas();
             }
+            Undo::Folder(folder) => self.restore_folder(folder.id, &folder.name),
+            Undo::Moves(before) => self.put_into(before),
         }
     }
 
@@ -290,6 +295,8 @@ pub(super) struct SetUp {
     pub system: String,
     pub sampling: ChatSampling,
     pub persona: Option<PersonaId>,
+    /// The folder that it will be in.
+    pub folder: Option<FolderId>,
 }
 
 /// The last answer of a branch, for copying.

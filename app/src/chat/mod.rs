@@ -16,7 +16,9 @@ mod conversation;
 mod conversing;
 mod counting;
 mod ended;
+mod filing;
 mod finder;
+mod folders;
 mod library;
 mod personas;
 mod prompt;
@@ -50,6 +52,7 @@ use counting::Counter;
 pub use counting::{Count, CountTokens, TextKey};
 pub use ended::Ended;
 pub use finder::FoundChat;
+pub use folders::Moved;
 pub use library::Library;
 pub use shelf::{Change, Choice, Listing, Loadings, Refusal, Shelf, label};
 pub use tuning::Pending;
@@ -113,6 +116,7 @@ impl Controller {
             questions: VecDeque::from([
                 Query::State(store::state::LAST_CHAT.to_owned()),
                 Query::State(store::state::DRAFT_FILES.to_owned()),
+                Query::State(store::state::OPEN_FOLDERS.to_owned()),
                 Query::Personas,
             ]),
             engine: Engine::Starting,

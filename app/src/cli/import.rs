@@ -84,7 +84,7 @@ fn next_end(store: &Store) -> Result<Option<Imported>> {
 }
 
 fn report(imported: Imported, output: &mut Output) -> Result<()> {
-    let Imported { chats, renewed, duplicates, messages, personas } = imported;
+    let Imported { chats, renewed, duplicates, messages, personas, folders } = imported;
     if output.is_json() {
         return output.json(&json!({
             "chats": chats,
@@ -92,6 +92,7 @@ fn report(imported: Imported, output: &mut Output) -> Result<()> {
             "duplicates": duplicates,
             "messages": messages,
             "personas": personas,
+            "folders": folders,
         }));
     }
     note(&format!(

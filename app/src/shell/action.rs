@@ -208,6 +208,11 @@ pub static DELETE_CHAT: Action =
     Action::new("chat.delete", "Delete this chat", Section::Chat, icons::TRASH, |now| {
         Some(Command::InList(ListCommand::Delete(vec![now.controller.conversation()?.chat.id])))
     });
+/// A folder for chats.
+pub static NEW_FOLDER: Action =
+    Action::new("folder.new", "New folder…", Section::Chat, icons::FOLDER, |_| {
+        Some(Command::InList(ListCommand::AskFolderName(Vec::new())))
+    });
 /// What was deleted and can be brought back.
 pub static RECENTLY_DELETED: Action =
     Action::new("chats.deleted", "Recently deleted", Section::Chat, icons::TRASH, |_| {
@@ -372,6 +377,7 @@ pub static ACTIONS: &[&Action] = &[
     &CHAT_PANEL,
     &RENAME_CHAT,
     &DELETE_CHAT,
+    &NEW_FOLDER,
     &RECENTLY_DELETED,
     &IMPORT,
     &EXPORT_CHAT,

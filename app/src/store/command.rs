@@ -5,7 +5,8 @@ use std::path::PathBuf;
 use super::deleted::{Deleted, DeletedId};
 use super::import::Imported;
 use super::record::{
-    AnswerStats, Chat, ChatHead, ChatId, Message, MessageId, MessageState, Persona, PersonaId,
+    AnswerStats, Chat, ChatHead, ChatId, Folder, FolderId, Message, MessageId, MessageState, Persona,
+    PersonaId,
 };
 use super::sampling::ChatSampling;
 
@@ -62,6 +63,13 @@ pub enum Write {
         /// Whether it is pinned.
         pinned: bool,
     },
+    /// Puts a chat into a folder, or takes it out of the one it is in.
+    MoveChat {
+        /// Which.
+        chat: ChatId,
+        /// Into this one; `None` for none.
+        folder: Option<FolderId>,
+    },
     /// Sets how a chat is answered.
     SetUp {
         /// Which.
@@ -88,6 +96,20 @@ pub enum Write {
     DeletePersona(PersonaId),
     /// Undoes [`Write::DeletePersona`] until it is purged.
     RestorePersona(PersonaId),
+    /// Adds a folder, or replaces the one with this id. One that is deleted stays deleted.
+    PutFolder(Folder),
+    /// Renames a folder.
+    RenameFolder {
+        /// Which.
+        folder: FolderId,
+        /// New name.
+        name: String,
+    },
+    /// Deletes a folder. Its chats stay and count as being in none, until it is restored.
+    DeleteFolder(FolderId),
+    /// Undoes [`Write::DeleteFolder`] until it is purged: the chats that were in it are in it again, but for those that were moved
+    /// meanwhile.
+    RestoreFolder(FolderId),
     /// Removes something that is deleted for good, at once.
     DeleteForGood(DeletedId),
     /// Remembers a value under a name: last open chat, draft, window size. An empty value forgets it.
@@ -118,6 +140,8 @@ pub enum Query {
     },
     /// All personas, by name. Answered by [`Event::Personas`].
     Personas,
+    /// All folders, by name. Answered by [`Event::Folders`].
+    Folders,
     /// A chat with all its messages that are not deleted. Answered by [`Event::Chat`] or [`Event::ChatMissing`].
     Chat(ChatId),
     /// A remembered value. Answered by [`Event::State`].
@@ -187,6 +211,8 @@ pub enum Event {
     },
     /// Answer to [`Query::Personas`].
     Personas(Vec<Persona>),
+    /// Answer to [`Query::Folders`].
+    Folders(Vec<Folder>),
     /// Answer to [`Query::Deleted`], newest deletion first.
     Deleted(Vec<Deleted>),
     /// Answer to [`Query::Chat`].

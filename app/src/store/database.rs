@@ -142,7 +142,10 @@ impl Database {
             }
             match change {
                 Change::AddMessage(_) => dropped.messages += 1,
-                Change::RestoreChat(_) | Change::RestoreMessage(_) | Change::RestorePersona(_) => {
+                Change::RestoreChat(_)
+                | Change::RestoreMessage(_)
+                | Change::RestorePersona(_)
+                | Change::RestoreFolder(_) => {
                     dropped.restorations += 1;
                 }
                 // Whatever else changes something that is deleted does no harm.

@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use rusqlite::{Connection, OptionalExtension as _, Transaction, params};
 
-use super::record::{ChatId, MessageId, PersonaId};
+use super::record::{ChatId, FolderId, MessageId, PersonaId};
 use super::sql::{BELOW, run};
 
 /// Longest title made from a message, in characters.
@@ -20,6 +20,8 @@ pub enum DeletedId {
     Message(ChatId, MessageId),
     /// A persona.
     Persona(PersonaId),
+    /// A folder, without the chats that were in it.
+    Folder(FolderId),
 }
 
 /// Something that was deleted and can be brought back.
@@ -27,7 +29,7 @@ pub enum DeletedId {
 pub struct Deleted {
     /// What it is.
     pub id: DeletedId,
-    /// Title of the chat, beginning of the message, or name of the persona.
+    /// Title of the chat, beginning of the message, or name of the persona or folder.
     pub title: String,
     /// Title of the chat that a message belongs to; else empty.
     pub of: String,
@@ -72,6 +74,9 @@ pub(super) fn list(db: &Connection) -> rusqlite::Result<Vec<Deleted>> {
     collect("SELECT id, name, '', deleted_millis, id FROM personas WHERE deleted_millis > 0", |id, _| {
         DeletedId::Persona(PersonaId(id))
     })?;
+    collect("SELECT id, name, '', deleted_millis, id FROM folders WHERE deleted_millis > 0", |id, _| {
+        DeletedId::Folder(FolderId(id))
+    })?;
     found.sort_by_key(|deleted| std::cmp::Reverse(deleted.deleted_millis));
     Ok(found)
 }
@@ -88,6 +93,10 @@ pub(super) fn mark_for_good(db: &Connection, what: DeletedId) -> rusqlite::Resul
         ),
         DeletedId::Persona(PersonaId(id)) => (
             "UPDATE personas SET deleted_millis = 0 WHERE id = ?1 AND deleted_millis IS NOT NULL".to_owned(),
+            id,
+        ),
+        DeletedId::Folder(FolderId(id)) => (
+            "UPDATE folders SET deleted_millis = 0 WHERE id = ?1 AND deleted_millis IS NOT NULL".to_owned(),
             id,
         ),
         DeletedId::Message(_, MessageId(id)) => {
@@ -109,7 +118,8 @@ pub(super) fn is_any(db: &Connection) -> rusqlite::Result<bool> {
     db.prepare_cached(
         "SELECT EXISTS (SELECT 1 FROM chats WHERE deleted_millis IS NOT NULL)
          OR EXISTS (SELECT 1 FROM messages WHERE deleted_millis IS NOT NULL)
-         OR EXISTS (SELECT 1 FROM personas WHERE deleted_millis IS NOT NULL)",
+         OR EXISTS (SELECT 1 FROM personas WHERE deleted_millis IS NOT NULL)
+         OR EXISTS (SELECT 1 FROM folders WHERE deleted_millis IS NOT NULL)",
     )?
     .query_row([], |row| row.get(0))
 }
@@ -118,7 +128,7 @@ pub(super) fn is_any(db: &Connection) -> rusqlite::Result<bool> {
 const LEAST_PURGE_STEPS: usize = 8;
 
 /// Removes for good what was deleted before this time, but not with the mark `except`, until `end` but at least a few hundred rows;
-/// says whether more is left. A message is removed before what it answers, because SQLite gives up on cascades deeper than 1000.
+/// says whether more is left. Chats stay when their folder goes. A message is removed before what it answers, because SQLite gives up on cascades deeper than 1000.
 ///
 /// # Errors
 /// Whatever SQLite says.
@@ -137,6 +147,11 @@ pub(super) fn purge(
     let chat = format!("SELECT id FROM chats INDEXED BY chats_deleted WHERE {old} LIMIT 1");
     let of_chat = "DELETE FROM messages WHERE id IN (
          SELECT id FROM messages INDEXED BY messages_by_chat WHERE chat = ?1 ORDER BY id DESC LIMIT 64)";
+    let of_folder = format!(
+        "UPDATE chats SET folder = NULL WHERE id IN (
+             SELECT id FROM chats INDEXED BY chats_by_folder
+             WHERE folder IS NOT NULL AND folder IN (SELECT id FROM folders WHERE {old}) LIMIT 64)"
+    );
     let mut steps = 0;
     while steps < LEAST_PURGE_STEPS || Instant::now() < end {
         steps += 1;
@@ -148,8 +163,13 @@ pub(super) fn purge(
             .query_row(params![before_millis, except], |row| row.get(0))
             .optional()?;
         let Some(id) = id else {
-            let personas = format!("DELETE FROM personas WHERE {old}");
-            run(db, &personas, params![before_millis, except])?;
+            if run(db, &of_folder, params![before_millis, except])? {
+                continue;
+            }
+            for table in ["personas", "folders"] {
+                let sql = format!("DELETE FROM {table} WHERE {old}");
+                run(db, &sql, params![before_millis, except])?;
+            }
             return Ok(false);
         };
         if !run(db, of_chat, [id])? {

@@ -29,13 +29,15 @@ pub struct Imported {
     pub messages: usize,
     /// Personas that are new here.
     pub personas: usize,
+    /// Folders that are new here.
+    pub folders: usize,
 }
 
 /// What is handed over, in order.
 pub(super) enum Piece {
     Persona(Persona),
-    /// A chat with its messages, a parent before its children.
-    Chat(Box<Chat>, Vec<Message>, Print),
+    /// A chat with its messages, a parent before its children, and the name of its folder.
+    Chat(Box<Chat>, Vec<Message>, Option<String>, Print),
     /// Nothing follows: all of it was handed over, or why not (text for the user).
     End(Result<(), String>),
 }
@@ -62,14 +64,20 @@ impl Importer {
         self.hand_over(Piece::Persona(persona))
     }
 
-    /// Hands over a chat with its messages, a parent before its children. Its persona has to be handed over before. Waits while the
-    /// store has enough to do.
+    /// Hands over a chat with its messages, a parent before its children. Its persona has to be handed over before; its
+    /// folder is the one of this name, whatever the case of its letters, and made where there is none. Waits while the store has
+    /// enough to do.
     ///
     /// # Errors
     /// As [`Importer::add_persona`].
-    pub fn add_chat(&mut self, chat: Chat, messages: Vec<Message>) -> Result<(), String> {
+    pub fn add_chat(
+        &mut self,
+        chat: Chat,
+        messages: Vec<Message>,
+        folder: Option<String>,
+    ) -> Result<(), String> {
         let print = self.printer.print(&chat, &messages);
-        self.hand_over(Piece::Chat(Box::new(chat), messages, print))
+        self.hand_over(Piece::Chat(Box::new(chat), messages, folder, print))
     }
 
     fn hand_over(&self, piece: Piece) -> Result<(), String> {
@@ -99,7 +107,7 @@ pub(super) fn start(job: ImportJob, mailbox: &Arc<Mailbox>) -> Result<Handover, 
     Ok(Handover { pieces, printer })
 }
 
-/// What a chat says, whatever its ids are and whatever its persona is, times to the microsecond: two hashes of it under keys that nobody outside knows.
+/// What a chat says, whatever its ids are and whatever its persona and its folder are, times to the microsecond: two hashes of it under keys that nobody outside knows.
 pub(super) type Print = (u64, u64);
 
 /// Makes [`Print`]s that can be compared with each other.
@@ -112,7 +120,7 @@ impl Printer {
     pub fn print(&self, chat: &Chat, messages: &[Message]) -> Print {
         use std::fmt::Write as _;
         let (mut chat, mut messages) = (chat.clone(), messages.to_vec());
-        chat.persona = None;
+        (chat.persona, chat.folder) = (None, None);
         for message in &mut messages {
             // A file that went through another program may say a time without its last bits.
             let stats = &mut message.stats;

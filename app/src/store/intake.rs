@@ -13,7 +13,9 @@ use rusqlite::{OptionalExtension as _, Transaction, params};
 
 use super::import::{Handover, Imported, Piece, Print, give_ids};
 use super::journal::Change;
-use super::record::{Chat, ChatId, Kept, Message, MessageId, Persona, PersonaId, now_millis};
+use super::record::{
+    Chat, ChatId, Folder, FolderId, Kept, Message, MessageId, Persona, PersonaId, now_millis,
+};
 use super::sql;
 
 /// How long one transaction takes in pieces: what other saving may have to wait for, with the commit on top. One message is never
@@ -48,6 +50,8 @@ pub(super) struct Intake {
     rest: VecDeque<Message>,
     /// Ids of personas in what is imported, and what they are here.
     personas: HashMap<PersonaId, PersonaId>,
+    /// The folders that are here or were made by this import, by their names in small letters; `None` until one was wanted.
+    folders: Option<HashMap<String, FolderId>>,
     /// What the chats say that are here, and their personas, by the time they were begun.
     here: HashMap<i64, HashSet<Says>>,
     done: Imported,
@@ -60,6 +64,7 @@ impl Intake {
             mark: -now_millis().max(1),
             rest: VecDeque::new(),
             personas: HashMap::new(),
+            folders: None,
             here: HashMap::new(),
             done: Imported::default(),
         }
@@ -90,7 +95,9 @@ impl Intake {
             }
             match self.from.pieces.try_recv() {
                 Ok(Piece::Persona(persona)) => self.put_persona(db, persona)?,
-                Ok(Piece::Chat(chat, messages, print)) => self.put_chat(db, *chat, messages, print)?,
+                Ok(Piece::Chat(chat, messages, folder, print)) => {
+                    self.put_chat(db, *chat, messages, folder, print)?;
+                }
                 Ok(Piece::End(Ok(()))) => {
                     self.show(db)?;
                     return Ok(Progress::Done(self.done));
@@ -107,11 +114,58 @@ impl Intake {
 
     /// Takes the mark away from everything.
     fn show(&self, db: &Transaction<'_>) -> rusqlite::Result<()> {
-        for table in ["chats", "personas"] {
+        self.join_folders(db)?;
+        for table in ["chats", "personas", "folders"] {
             let sql = format!("UPDATE {table} SET deleted_millis = NULL WHERE deleted_millis = ?1");
             db.execute(&sql, [self.mark])?;
         }
         Ok(())
+    }
+
+    /// Folders that this import has made, and of which there is another of the same name by now, give their chats to that one.
+    fn join_folders(&self, db: &Transaction<'_>) -> rusqlite::Result<()> {
+        let known = sql::folders(db)?;
+        let (made, here): (Vec<_>, Vec<_>) = known
+            .iter()
+            .filter(|known| known.deleted_millis.is_none_or(|deleted| deleted == self.mark))
+            .partition(|known| !known.is_alive());
+        let here: HashMap<String, FolderId> =
+            here.iter().map(|known| (known.record.name.to_lowercase(), known.record.id)).collect();
+        for folder in made {
+            if let Some(other) = here.get(&folder.record.name.to_lowercase()) {
+                let made = folder.record.id.0;
+                db.execute("UPDATE chats SET folder = ?2 WHERE folder = ?1", params![made, other.0])?;
+                db.execute("DELETE FROM folders WHERE id = ?1", [made])?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The folder of a name; made where there is none.
+    fn folder(&mut self, db: &Transaction<'_>, name: String) -> rusqlite::Result<FolderId> {
+        let mark = self.mark;
+        let folders = match &mut self.folders {
+            Some(folders) => folders,
+            none => {
+                let alive = sql::folders(db)?.into_iter().filter(Kept::is_alive);
+                none.insert(alive.map(|known| (known.record.name.to_lowercase(), known.record.id)).collect())
+            }
+        };
+        let key = name.to_lowercase();
+        if let Some(&id) = folders.get(&key) {
+            // Meanwhile it may have been deleted.
+            let sql =
+                "SELECT 1 FROM folders WHERE id = ?1 AND (deleted_millis IS NULL OR deleted_millis = ?2)";
+            if db.prepare_cached(sql)?.exists(params![id.0, mark])? {
+                return Ok(id);
+            }
+        }
+        let folder = Folder::new(name);
+        sql::put_folder(db, &folder)?;
+        db.execute("UPDATE folders SET deleted_millis = ?2 WHERE id = ?1", params![folder.id.0, mark])?;
+        folders.insert(key, folder.id);
+        self.done.folders += 1;
+        Ok(folder.id)
     }
 
     /// A persona, unless one that says the same is here.
@@ -145,6 +199,7 @@ impl Intake {
         db: &Transaction<'_>,
         mut chat: Chat,
         mut messages: Vec<Message>,
+        folder: Option<String>,
         print: Print,
     ) -> rusqlite::Result<()> {
         chat.persona = chat.persona.and_then(|persona| self.personas.get(&persona).copied());
@@ -156,6 +211,7 @@ impl Intake {
             give_ids(&mut chat, &mut messages, ChatId::fresh(), |_| MessageId::fresh());
             self.done.renewed += 1;
         }
+        chat.folder = folder.map(|name| self.folder(db, name)).transpose()?;
         self.done.chats += 1;
         self.done.messages += messages.len();
         let id = chat.id;

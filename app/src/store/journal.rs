@@ -8,7 +8,8 @@ use std::collections::{HashMap, HashSet};
 use super::command::{Ticket, Write};
 use super::deleted::DeletedId;
 use super::record::{
-    AnswerStats, Chat, ChatId, Kept, Message, MessageId, MessageState, Persona, PersonaId, now_millis,
+    AnswerStats, Chat, ChatId, Folder, FolderId, Kept, Message, MessageId, MessageState, Persona, PersonaId,
+    now_millis,
 };
 use super::sampling::ChatSampling;
 
@@ -44,6 +45,10 @@ pub(super) enum Change {
         chat: ChatId,
         pinned: bool,
     },
+    MoveChat {
+        chat: ChatId,
+        folder: Option<FolderId>,
+    },
     SetUp {
         chat: ChatId,
         system: String,
@@ -66,6 +71,16 @@ pub(super) enum Change {
         at_millis: i64,
     },
     RestorePersona(PersonaId),
+    PutFolder(Folder),
+    RenameFolder {
+        folder: FolderId,
+        name: String,
+    },
+    DeleteFolder {
+        folder: FolderId,
+        at_millis: i64,
+    },
+    RestoreFolder(FolderId),
     DeleteForGood(DeletedId),
     SetState {
         name: String,
@@ -119,6 +134,7 @@ impl Journal {
             Write::Rename { chat, title } => Change::Rename { chat, title },
             Write::ShowLeaf { chat, leaf } => Change::ShowLeaf { chat, leaf },
             Write::Pin { chat, pinned } => Change::Pin { chat, pinned },
+            Write::MoveChat { chat, folder } => Change::MoveChat { chat, folder },
             Write::SetUp { chat, system, sampling, persona } => {
                 Change::SetUp { chat, system, sampling, persona }
             }
@@ -133,6 +149,10 @@ impl Journal {
                 Change::DeletePersona { persona, at_millis: self.deletion_millis() }
             }
             Write::RestorePersona(persona) => Change::RestorePersona(persona),
+            Write::PutFolder(folder) => Change::PutFolder(folder),
+            Write::RenameFolder { folder, name } => Change::RenameFolder { folder, name },
+            Write::DeleteFolder(folder) => Change::DeleteFolder { folder, at_millis: self.deletion_millis() },
+            Write::RestoreFolder(folder) => Change::RestoreFolder(folder),
             Write::DeleteForGood(what) => Change::DeleteForGood(what),
             Write::SetState { name, value } => {
                 self.waiting
@@ -195,7 +215,10 @@ impl Journal {
         self.waiting.iter().any(|change| {
             matches!(
                 change,
-                Change::DeleteChat { .. } | Change::DeleteMessage { .. } | Change::DeletePersona { .. }
+                Change::DeleteChat { .. }
+                    | Change::DeleteMessage { .. }
+                    | Change::DeletePersona { .. }
+                    | Change::DeleteFolder { .. }
             )
         })
     }
@@ -278,6 +301,28 @@ impl Journal {
         }
     }
 
+    /// Applies what waits to all folders.
+    pub fn apply_to_folders(&self, folders: &mut Vec<Kept<Folder>>) {
+        for change in &self.waiting {
+            let id = match change {
+                Change::PutFolder(folder) => folder.id,
+                Change::RenameFolder { folder, .. }
+                | Change::DeleteFolder { folder, .. }
+                | Change::RestoreFolder(folder) => *folder,
+                _ => continue,
+            };
+            let known = folders.iter_mut().find(|known| known.record.id == id);
+            match (known, change) {
+                (Some(known), Change::PutFolder(folder)) => known.record.clone_from(folder),
+                (None, Change::PutFolder(folder)) => folders.push(Kept::alive(folder.clone())),
+                (Some(known), Change::RenameFolder { name, .. }) => known.record.name.clone_from(name),
+                (Some(known), Change::DeleteFolder { at_millis, .. }) => known.delete(*at_millis),
+                (Some(known), Change::RestoreFolder(_)) => known.deleted_millis = None,
+                _ => {}
+            }
+        }
+    }
+
     /// The waiting value of a name: `None` = nothing waits, `Some("")` = forgotten.
     pub fn state(&self, name: &str) -> Option<&str> {
         self.waiting.iter().rev().find_map(|change| match change {
@@ -294,6 +339,7 @@ impl Change {
             Change::Rename { chat, .. }
             | Change::ShowLeaf { chat, .. }
             | Change::Pin { chat, .. }
+            | Change::MoveChat { chat, .. }
             | Change::SetUp { chat, .. }
             | Change::DeleteChat { chat, .. }
             | Change::RestoreChat(chat) => Some(*chat),
@@ -311,15 +357,20 @@ impl Change {
             Change::Rename { title, .. } => title.len(),
             Change::SetUp { system, .. } => system.len(),
             Change::PutPersona(persona) => persona.name.len() + persona.system.len(),
+            Change::PutFolder(folder) => folder.name.len(),
+            Change::RenameFolder { name, .. } => name.len(),
             Change::Finish { .. }
             | Change::ShowLeaf { .. }
             | Change::Pin { .. }
+            | Change::MoveChat { .. }
             | Change::DeleteChat { .. }
             | Change::RestoreChat(_)
             | Change::DeleteMessage { .. }
             | Change::RestoreMessage(_)
             | Change::DeletePersona { .. }
             | Change::RestorePersona(_)
+            | Change::DeleteFolder { .. }
+            | Change::RestoreFolder(_)
             | Change::DeleteForGood(_) => 0,
         }
     }
@@ -330,6 +381,7 @@ fn apply_to_chat(chat: &mut Kept<Chat>, change: &Change) {
         Change::Rename { title, .. } => chat.record.title.clone_from(title),
         Change::ShowLeaf { leaf, .. } => chat.record.leaf = Some(*leaf),
         Change::Pin { pinned, .. } => chat.record.pinned = *pinned,
+        Change::MoveChat { folder, .. } => chat.record.folder = *folder,
         Change::SetUp { system, sampling, persona, .. } => {
             chat.record.system.clone_from(system);
             chat.record.sampling.clone_from(sampling);

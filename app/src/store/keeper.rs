@@ -346,6 +346,7 @@ impl<'m> Keeper<'m> {
             }),
             Query::Chat(id) => self.chat(*id),
             Query::Personas => self.personas(),
+            Query::Folders => self.folders(),
             Query::Deleted => deleted::list(db).map(Event::Deleted),
             Query::State(name) => {
                 let value = match self.journal.state(name) {
@@ -400,6 +401,14 @@ impl<'m> Keeper<'m> {
         let mut alive: Vec<_> = personas.into_iter().filter(Kept::is_alive).map(|kept| kept.record).collect();
         alive.sort_by_cached_key(|persona| (persona.name.to_lowercase(), persona.id));
         Ok(Event::Personas(alive))
+    }
+
+    fn folders(&self) -> rusqlite::Result<Event> {
+        let mut folders = sql::folders(self.base.connection())?;
+        self.journal.apply_to_folders(&mut folders);
+        let mut alive: Vec<_> = folders.into_iter().filter(Kept::is_alive).map(|kept| kept.record).collect();
+        alive.sort_by_cached_key(|folder| (folder.name.to_lowercase(), folder.id));
+        Ok(Event::Folders(alive))
     }
 
     fn complain(&self, problems: Vec<String>) {

@@ -217,6 +217,8 @@ fn write_bytes(write: &Write) -> usize {
         Write::Rename { title, .. } => title.len(),
         Write::SetUp { system, .. } => system.len(),
         Write::PutPersona(persona) => persona.name.len() + persona.system.len(),
+        Write::PutFolder(folder) => folder.name.len(),
+        Write::RenameFolder { name, .. } => name.len(),
         Write::SetState { value, .. } => value.len(),
         Write::Finish { error, .. } => error.as_ref().map_or(0, String::len),
         Write::ShowLeaf { .. }
@@ -227,6 +229,9 @@ fn write_bytes(write: &Write) -> usize {
         | Write::RestoreMessage(_)
         | Write::DeletePersona(_)
         | Write::RestorePersona(_)
+        | Write::MoveChat { .. }
+        | Write::DeleteFolder(_)
+        | Write::RestoreFolder(_)
         | Write::DeleteForGood(_) => 0,
     }
 }

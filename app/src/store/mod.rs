@@ -37,8 +37,8 @@ pub use command::{Event, Hit, Piece, Query, Saving, Ticket, Write};
 pub use deleted::{Deleted, DeletedId};
 pub use import::{ImportJob, Imported, Importer};
 pub use record::{
-    AnswerStats, Attachment, Chat, ChatHead, ChatId, Message, MessageId, MessageState, Persona, PersonaId,
-    Role, now_millis,
+    AnswerStats, Attachment, Chat, ChatHead, ChatId, Folder, FolderId, Message, MessageId, MessageState,
+    Persona, PersonaId, Role, now_millis,
 };
 pub use sampling::ChatSampling;
 pub use snapshot::Snapshot;
@@ -56,6 +56,8 @@ pub mod state {
     pub const LAST_CHAT: &str = "last_chat";
     /// Text typed but not sent.
     pub const DRAFT: &str = "draft";
+    /// Ids of the folders whose chats are shown, in decimal, one a line.
+    pub const OPEN_FOLDERS: &str = "open_folders";
     /// Names of the values that hold the files attached to it, one a line.
     pub const DRAFT_FILES: &str = "draft_files";
 }

@@ -42,6 +42,17 @@ impl PersonaId {
     }
 }
 
+/// Identifies a folder.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct FolderId(pub i64);
+
+impl FolderId {
+    /// A new id, see [`ChatId::fresh`].
+    pub fn fresh() -> Self {
+        Self(fresh_id())
+    }
+}
+
 /// Milliseconds since 1970 by the system's clock.
 pub fn now_millis() -> i64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
@@ -200,6 +211,8 @@ pub struct Chat {
     pub sampling: ChatSampling,
     /// The persona that system prompt and sampling were taken from; it may be gone.
     pub persona: Option<PersonaId>,
+    /// The folder it is in. One that is deleted or gone counts as none.
+    pub folder: Option<FolderId>,
     /// The leaf of the branch that is shown. Adding a message sets it, [`super::Write::ShowLeaf`] changes it; `None`, or a message that
     /// is gone, means the newest one.
     pub leaf: Option<MessageId>,
@@ -219,6 +232,7 @@ impl Chat {
             system: String::new(),
             sampling: ChatSampling::default(),
             persona: None,
+            folder: None,
             leaf: None,
         }
     }
@@ -233,8 +247,10 @@ pub struct ChatHead {
     pub title: String,
     /// Milliseconds since 1970 of the last change.
     pub updated_millis: i64,
-    /// Kept at the top of the list.
+    /// Kept at the top of the list, or of its folder.
     pub pinned: bool,
+    /// The folder it is in, see [`Chat::folder`].
+    pub folder: Option<FolderId>,
 }
 
 impl From<&Chat> for ChatHead {
@@ -244,7 +260,37 @@ impl From<&Chat> for ChatHead {
             title: chat.title.clone(),
             updated_millis: chat.updated_millis,
             pinned: chat.pinned,
+            folder: chat.folder,
         }
+    }
+}
+
+/// A name under which chats are listed together.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Folder {
+    /// Its id.
+    pub id: FolderId,
+    /// Its name. No two folders that are not deleted have the same, whatever the case of its letters.
+    pub name: String,
+    /// Milliseconds since 1970.
+    pub created_millis: i64,
+}
+
+impl Folder {
+    /// Longest name, in characters.
+    pub const MAX_NAME: usize = 80;
+
+    /// A new folder.
+    pub fn new(name: impl Into<String>) -> Self {
+        Self { id: FolderId::fresh(), name: name.into(), created_millis: now_millis() }
+    }
+
+    /// Whether this can be the name of a folder: one line of 1 to [`Folder::MAX_NAME`] characters without blanks around it.
+    pub fn is_name(name: &str) -> bool {
+        !name.is_empty()
+            && name.trim() == name
+            && !name.contains(char::is_control)
+            && name.chars().count() <= Self::MAX_NAME
     }
 }
 

@@ -19,7 +19,7 @@ macro_rules! index {
 }
 
 /// Schema steps in order; a file of version n has seen the first n.
-pub(super) const STEPS: [&str; 2] = [
+pub(super) const STEPS: [&str; 3] = [
     // Messages form a tree: siblings share a parent. Ids are made by the writer and rise with time, so `ORDER BY id` puts
     // a parent before its children.
     "CREATE TABLE chats (
@@ -95,6 +95,17 @@ pub(super) const STEPS: [&str; 2] = [
         INSERT INTO messages_text (rowid, content) SELECT new.id, new.content WHERE new.state <> 'writing';
     END;"
     ),
+    // The index of the list holds everything that the list asks for, so that the table is not read for it.
+    "CREATE TABLE folders (
+        id INTEGER PRIMARY KEY,
+        name TEXT NOT NULL,
+        created_millis INTEGER NOT NULL,
+        deleted_millis INTEGER
+    ) STRICT;
+    ALTER TABLE chats ADD COLUMN folder INTEGER;
+    DROP INDEX chats_listed;
+    CREATE INDEX chats_listed ON chats (pinned DESC, updated_millis DESC, id DESC, title, deleted_millis, folder);
+    CREATE INDEX chats_by_folder ON chats (folder) WHERE folder IS NOT NULL;",
 ];
 
 /// Makes the index over texts and fills it; a part of the second step.

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use rusqlite::Connection;
 
 use super::database::{self, explain};
-use super::record::{Chat, ChatHead, ChatId, Kept, Message, Persona};
+use super::record::{Chat, ChatHead, ChatId, Folder, Kept, Message, Persona};
 use super::sql;
 
 /// See the module documentation.
@@ -57,6 +57,15 @@ impl Snapshot {
         let personas =
             sql::personas(&self.db, &mut self.problems).map_err(|err| explain(&err, &self.path))?;
         Ok(personas.into_iter().filter(Kept::is_alive).map(|kept| kept.record).collect())
+    }
+
+    /// All folders that are not deleted.
+    ///
+    /// # Errors
+    /// The database cannot be read (text for the user).
+    pub fn folders(&self) -> Result<Vec<Folder>, String> {
+        let folders = sql::folders(&self.db).map_err(|err| explain(&err, &self.path))?;
+        Ok(folders.into_iter().filter(Kept::is_alive).map(|kept| kept.record).collect())
     }
 
     /// What made no sense and was left out so far (texts for the user).

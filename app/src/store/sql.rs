@@ -6,16 +6,19 @@ use rusqlite::{Connection, OptionalExtension as _, Row, Transaction, params};
 use super::deleted;
 use super::journal::Change;
 use super::record::{
-    AnswerStats, Attachment, Chat, ChatHead, ChatId, Kept, Message, MessageId, MessageState, Persona,
-    PersonaId, Role,
+    AnswerStats, Attachment, Chat, ChatHead, ChatId, Folder, FolderId, Kept, Message, MessageId,
+    MessageState, Persona, PersonaId, Role,
 };
 use super::sampling::ChatSampling;
 
 const CHAT: &str = "id, title, created_millis, updated_millis, pinned, model, system, leaf, sampling, persona, \
-     deleted_millis";
+     deleted_millis, folder";
 const MESSAGE: &str = "id, chat, parent, role, content, state, created_millis, tokens, prompt_tokens, prefill_millis, \
      decode_millis, lane, model, error, cached_tokens, thinking_tokens, thinking_millis, cut_short, attachments, \
      deleted_millis";
+/// What the list shows of all chats; answered by an index alone.
+pub(super) const HEADS: &str = "SELECT id, title, updated_millis, pinned, deleted_millis, folder FROM chats
+     ORDER BY pinned DESC, updated_millis DESC, id DESC";
 /// A message and everything below it, as the table `below`.
 pub(super) const BELOW: &str = "WITH RECURSIVE below (id) AS (
          SELECT ?1 UNION SELECT messages.id FROM messages JOIN below ON messages.parent = below.id
@@ -49,6 +52,11 @@ pub(super) fn apply(db: &Transaction<'_>, change: &Change) -> rusqlite::Result<b
         Change::Pin { chat, pinned } => {
             run(db, "UPDATE chats SET pinned = ?2 WHERE id = ?1", params![chat.0, pinned])
         }
+        Change::MoveChat { chat, folder } => run(
+            db,
+            "UPDATE chats SET folder = ?2 WHERE id = ?1",
+            params![chat.0, folder.map(|folder| folder.0)],
+        ),
         Change::SetUp { chat, system, sampling, persona } => run(
             db,
             "UPDATE chats SET system = ?2, sampling = ?3, persona = ?4 WHERE id = ?1",
@@ -93,6 +101,19 @@ pub(super) fn apply(db: &Transaction<'_>, change: &Change) -> rusqlite::Result<b
         Change::RestorePersona(persona) => {
             run(db, "UPDATE personas SET deleted_millis = NULL WHERE id = ?1", params![persona.0])
         }
+        Change::PutFolder(folder) => put_folder(db, folder),
+        Change::RenameFolder { folder, name } => {
+            run(db, "UPDATE folders SET name = ?2 WHERE id = ?1", params![folder.0, name])
+        }
+        Change::DeleteFolder { folder, at_millis } => run(
+            db,
+            "UPDATE folders SET deleted_millis = ?2 WHERE id = ?1 AND deleted_millis IS NULL",
+            params![folder.0, at_millis],
+        )
+        .map(|_| true),
+        Change::RestoreFolder(folder) => {
+            run(db, "UPDATE folders SET deleted_millis = NULL WHERE id = ?1", params![folder.0])
+        }
         // What is gone already is what was asked for.
         Change::DeleteForGood(what) => deleted::mark_for_good(db, *what).map(|()| true),
         Change::SetState { name, value } if value.is_empty() => {
@@ -114,10 +135,10 @@ pub(super) fn run(db: &Connection, sql: &str, params: impl rusqlite::Params) -> 
 fn put_chat(db: &Transaction<'_>, chat: &Chat) -> rusqlite::Result<bool> {
     run(
         db,
-        "INSERT INTO chats (id, title, created_millis, updated_millis, pinned, model, system, leaf, sampling, persona)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)
+        "INSERT INTO chats (id, title, created_millis, updated_millis, pinned, model, system, leaf, sampling, persona,
+         folder) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)
          ON CONFLICT (id) DO UPDATE SET title = ?2, created_millis = ?3, updated_millis = ?4, pinned = ?5, model = ?6,
-         system = ?7, leaf = ?8, sampling = ?9, persona = ?10",
+         system = ?7, leaf = ?8, sampling = ?9, persona = ?10, folder = ?11",
         params![
             chat.id.0,
             chat.title,
@@ -129,7 +150,21 @@ fn put_chat(db: &Transaction<'_>, chat: &Chat) -> rusqlite::Result<bool> {
             chat.leaf.map(|leaf| leaf.0),
             chat.sampling,
             chat.persona.map(|persona| persona.0),
+            chat.folder.map(|folder| folder.0),
         ],
+    )
+}
+
+/// Adds a folder, or replaces the one with its id but for whether it is deleted.
+///
+/// # Errors
+/// Whatever SQLite says.
+pub(super) fn put_folder(db: &Transaction<'_>, folder: &Folder) -> rusqlite::Result<bool> {
+    run(
+        db,
+        "INSERT INTO folders (id, name, created_millis) VALUES (?1, ?2, ?3)
+         ON CONFLICT (id) DO UPDATE SET name = ?2, created_millis = ?3",
+        params![folder.id.0, folder.name, folder.created_millis],
     )
 }
 
@@ -251,20 +286,18 @@ pub(super) fn mark_interrupted(db: &Connection) -> rusqlite::Result<usize> {
 /// # Errors
 /// Whatever SQLite says.
 pub(super) fn heads(db: &Connection) -> rusqlite::Result<Vec<Kept<ChatHead>>> {
-    db.prepare_cached(
-        "SELECT id, title, updated_millis, pinned, deleted_millis FROM chats
-         ORDER BY pinned DESC, updated_millis DESC, id DESC",
-    )?
-    .query_map([], |row| {
-        let record = ChatHead {
-            id: ChatId(row.get(0)?),
-            title: row.get(1)?,
-            updated_millis: row.get(2)?,
-            pinned: row.get(3)?,
-        };
-        Ok(Kept { record, deleted_millis: row.get(4)? })
-    })?
-    .collect()
+    db.prepare_cached(HEADS)?
+        .query_map([], |row| {
+            let record = ChatHead {
+                id: ChatId(row.get(0)?),
+                title: row.get(1)?,
+                updated_millis: row.get(2)?,
+                pinned: row.get(3)?,
+                folder: row.get::<_, Option<i64>>(5)?.map(FolderId),
+            };
+            Ok(Kept { record, deleted_millis: row.get(4)? })
+        })?
+        .collect()
 }
 
 /// One chat. What is wrong with its sampling parameters, which are the defaults then, is added to `problems`.
@@ -316,6 +349,19 @@ pub(super) fn personas(db: &Connection, problems: &mut Vec<String>) -> rusqlite:
         .collect()
 }
 
+/// All folders.
+///
+/// # Errors
+/// Whatever SQLite says.
+pub(super) fn folders(db: &Connection) -> rusqlite::Result<Vec<Kept<Folder>>> {
+    db.prepare_cached("SELECT id, name, created_millis, deleted_millis FROM folders")?
+        .query_map([], |row| {
+            let record = Folder { id: FolderId(row.get(0)?), name: row.get(1)?, created_millis: row.get(2)? };
+            Ok(Kept { record, deleted_millis: row.get(3)? })
+        })?
+        .collect()
+}
+
 /// The chat a message belongs to.
 ///
 /// # Errors
@@ -350,6 +396,7 @@ fn chat_from_row(row: &Row<'_>, problems: &mut Vec<String>) -> rusqlite::Result<
         leaf: row.get::<_, Option<i64>>(7)?.map(MessageId),
         sampling,
         persona: row.get::<_, Option<i64>>(9)?.map(PersonaId),
+        folder: row.get::<_, Option<i64>>(11)?.map(FolderId),
     };
     Ok(Kept { record, deleted_millis: row.get(10)? })
 }

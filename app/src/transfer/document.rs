@@ -1,19 +1,21 @@
 //! The JSON format as types, and the way between them and the records of the store. Reading checks everything: the file may come from
 //! anywhere.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::store::{
-    AnswerStats, Attachment, Chat, ChatId, ChatSampling, Message, MessageId, MessageState, Persona,
-    PersonaId, Role,
+    AnswerStats, Attachment, Chat, ChatId, ChatSampling, Folder, FolderId, Message, MessageId, MessageState,
+    Persona, PersonaId, Role,
 };
 
 /// Value of the field `format`.
 pub(super) const FORMAT: &str = "onebit-chats";
 /// Version that is written, and the newest that is read.
-pub(super) const VERSION: u64 = 1;
+pub(super) const VERSION: u64 = 2;
+/// The oldest version that is read. It has no folders and is the same otherwise.
+pub(super) const OLDEST: u64 = 1;
 /// Longest title or name, in bytes.
 const MAX_NAME_BYTES: usize = 4096;
 /// Milliseconds since 1970 at the end of the year 9999.
@@ -60,6 +62,9 @@ pub(super) struct ChatDocument {
     system: String,
     sampling: ChatSampling,
     persona: Option<Id>,
+    /// Name of the folder it is in.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    folder: Option<String>,
     leaf: Option<Id>,
     messages: Vec<MessageDocument>,
 }
@@ -114,6 +119,15 @@ struct StatsDocument {
     model: String,
 }
 
+/// What chats refer to.
+#[derive(Default)]
+pub(super) struct Named {
+    /// Personas that stand in the file.
+    pub(super) personas: HashSet<PersonaId>,
+    /// Names of the folders.
+    pub(super) folders: HashMap<FolderId, String>,
+}
+
 impl From<&Persona> for PersonaDocument {
     fn from(persona: &Persona) -> Self {
         Self {
@@ -146,8 +160,8 @@ impl PersonaDocument {
 }
 
 impl ChatDocument {
-    /// From the store. A leaf or persona that is gone is left out.
-    pub(super) fn new(chat: Chat, messages: Vec<Message>, personas: &HashSet<PersonaId>) -> Self {
+    /// From the store. A leaf, persona or folder that is gone is left out.
+    pub(super) fn new(chat: Chat, messages: Vec<Message>, named: &Named) -> Self {
         let leaf = chat.leaf.filter(|leaf| messages.iter().any(|message| message.id == *leaf));
         Self {
             id: Id(chat.id.0),
@@ -158,21 +172,31 @@ impl ChatDocument {
             model: chat.model,
             system: chat.system,
             sampling: chat.sampling,
-            persona: chat.persona.filter(|persona| personas.contains(persona)).map(|persona| Id(persona.0)),
+            persona: chat.persona.filter(|id| named.personas.contains(id)).map(|persona| Id(persona.0)),
+            folder: chat.folder.and_then(|folder| named.folders.get(&folder).cloned()),
             leaf: leaf.map(|leaf| Id(leaf.0)),
             messages: messages.into_iter().map(MessageDocument::from).collect(),
         }
     }
 
-    /// Checks it and what is in it.
+    /// Checks it and what is in it. Gives the chat, its messages and the name of its folder.
     ///
     /// # Errors
     /// Names the message and field, what was found and what was expected.
-    pub(super) fn into_records(self, personas: &HashSet<PersonaId>) -> Result<(Chat, Vec<Message>), String> {
+    pub(super) fn into_records(
+        self,
+        personas: &HashSet<PersonaId>,
+    ) -> Result<(Chat, Vec<Message>, Option<String>), String> {
         check_name("title", &self.title)?;
         check_millis("created_millis", self.created_millis)?;
         check_millis("updated_millis", self.updated_millis)?;
         self.sampling.check().map_err(|problem| format!("sampling: {problem}"))?;
+        if let Some(folder) = self.folder.as_ref().filter(|folder| !Folder::is_name(folder)) {
+            return Err(format!(
+                "folder is {folder:.100?}; expected one line of 1 to {} characters without blanks around it",
+                Folder::MAX_NAME
+            ));
+        }
         let persona = self.persona.map(|persona| PersonaId(persona.0));
         if let Some(persona) = persona.filter(|persona| !personas.contains(persona)) {
             return Err(format!("persona is {}; expected the id of one in `personas`", persona.0));
@@ -203,9 +227,10 @@ impl ChatDocument {
             system: self.system,
             sampling: self.sampling,
             persona,
+            folder: None,
             leaf,
         };
-        Ok((chat, messages))
+        Ok((chat, messages, self.folder))
     }
 }
 

@@ -1,12 +1,11 @@
 //! Chats as a stream of bytes.
 
-use std::collections::HashSet;
 use std::io::Write;
 use std::path::Path;
 
-use super::document::{ChatDocument, FORMAT, PersonaDocument, VERSION};
+use super::document::{ChatDocument, FORMAT, Named, PersonaDocument, VERSION};
 use super::{Format, Progress, TransferError, markdown};
-use crate::store::{ChatId, Snapshot, now_millis};
+use crate::store::{ChatId, Folder, Snapshot, now_millis};
 use crate::whole_file;
 
 /// What was exported.
@@ -43,7 +42,7 @@ pub fn export(
     };
     progress.set_total(chats.len() as u64);
     let mut exported = Exported::default();
-    let personas = begin(snapshot, format, out, &failed)?;
+    let named = begin(snapshot, format, out, &failed)?;
     for id in chats {
         if progress.is_cancelled() {
             return Err(TransferError::Cancelled);
@@ -55,7 +54,7 @@ pub fn export(
             match format {
                 Format::Json => {
                     out.write_all(if is_first { b"\n" } else { b",\n" }).map_err(failed)?;
-                    let document = ChatDocument::new(chat, messages, &personas);
+                    let document = ChatDocument::new(chat, messages, &named);
                     serde_json::to_writer(&mut *out, &document).map_err(|err| failed(err.into()))?;
                 }
                 Format::Markdown => {
@@ -75,15 +74,15 @@ pub fn export(
     Ok(exported)
 }
 
-/// Writes what comes before the chats; gives the personas that chats may name.
+/// Writes what comes before the chats; gives what chats may name.
 fn begin(
     snapshot: &mut Snapshot,
     format: Format,
     out: &mut dyn Write,
     failed: &dyn Fn(std::io::Error) -> TransferError,
-) -> Result<HashSet<crate::store::PersonaId>, TransferError> {
+) -> Result<Named, TransferError> {
     if format == Format::Markdown {
-        return Ok(HashSet::new());
+        return Ok(Named::default());
     }
     let personas = snapshot.personas().map_err(TransferError::Store)?;
     let documents: Vec<_> = personas.iter().map(PersonaDocument::from).collect();
@@ -94,7 +93,16 @@ fn begin(
         now_millis()
     )
     .map_err(failed)?;
-    Ok(personas.iter().map(|persona| persona.id).collect())
+    let folders = snapshot.folders().map_err(TransferError::Store)?;
+    Ok(Named {
+        personas: personas.iter().map(|persona| persona.id).collect(),
+        // A name that no import takes was not given here.
+        folders: folders
+            .into_iter()
+            .filter(|folder| Folder::is_name(&folder.name))
+            .map(|folder| (folder.id, folder.name))
+            .collect(),
+    })
 }
 
 /// Exports the given chats, or all, of the database at `database` into a file, which is there whole or not at all.

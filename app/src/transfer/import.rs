@@ -17,7 +17,7 @@ pub fn import_job(path: PathBuf, progress: Arc<Progress>) -> ImportJob {
         let outcome = read_chats(BufReader::with_capacity(1 << 16, counted), |found| match found {
             _ if progress.is_cancelled() => Err(TransferError::Cancelled.to_string()),
             Found::Persona(persona) => importer.add_persona(persona),
-            Found::Chat(chat, messages) => importer.add_chat(*chat, messages),
+            Found::Chat(chat, messages, folder) => importer.add_chat(*chat, messages, folder),
         });
         outcome.map_err(|err| match err {
             TransferError::Format(problem) => format!("{problem}: {}", path.display()),

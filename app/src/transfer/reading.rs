@@ -9,15 +9,15 @@ use serde::de::{DeserializeSeed, Error as _, IgnoredAny, MapAccess, SeqAccess, V
 use serde::{Deserialize, Deserializer};
 
 use super::TransferError;
-use super::document::{ChatDocument, FORMAT, PersonaDocument, VERSION};
+use super::document::{ChatDocument, FORMAT, OLDEST, PersonaDocument, VERSION};
 use crate::store::{Chat, Message, Persona, PersonaId};
 
 /// What is found in a file, in order.
 pub enum Found {
     /// A persona; all come before the first chat.
     Persona(Persona),
-    /// A chat with its messages, a parent before its children.
-    Chat(Box<Chat>, Vec<Message>),
+    /// A chat with its messages, a parent before its children, and the name of the folder it is in.
+    Chat(Box<Chat>, Vec<Message>, Option<String>),
 }
 
 /// Reads an export and hands over what is in it, checked, one by one. An error of `take` ends it and is passed on.
@@ -120,11 +120,11 @@ impl<'de> Visitor<'de> for Export<'_> {
 
 fn check_version<E: serde::de::Error>(version: u64) -> Result<(), E> {
     match version {
-        VERSION => Ok(()),
+        OLDEST..=VERSION => Ok(()),
         newer if newer > VERSION => Err(E::custom(format!(
             "version is {newer}, written by a newer version of this program (this one reads {VERSION}); update it first"
         ))),
-        other => Err(E::custom(format!("version is {other}; expected {VERSION}"))),
+        other => Err(E::custom(format!("version is {other}; expected {OLDEST} to {VERSION}"))),
     }
 }
 
@@ -188,8 +188,8 @@ impl<'de> Visitor<'de> for Chats<'_> {
             let at = |problem: String| A::Error::custom(format!("chat {number}: {problem}"));
             let next = seq.next_element::<ChatDocument>().map_err(|err| at(err.to_string()))?;
             let Some(document) = next else { break };
-            let (chat, messages) = document.into_records(self.personas).map_err(at)?;
-            (self.take)(Found::Chat(Box::new(chat), messages)).map_err(A::Error::custom)?;
+            let (chat, messages, folder) = document.into_records(self.personas).map_err(at)?;
+            (self.take)(Found::Chat(Box::new(chat), messages, folder)).map_err(A::Error::custom)?;
         }
         Ok(())
     }

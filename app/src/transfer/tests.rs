@@ -9,8 +9,8 @@ mod entries;
 
 use super::*;
 use crate::store::{
-    AnswerStats, Attachment, Chat, ChatSampling, Event, Imported, Message, MessageState, Persona, Role,
-    Saving, Snapshot, Store, Write,
+    AnswerStats, Attachment, Chat, ChatSampling, Event, Folder, Imported, Message, MessageState, Persona,
+    Role, Saving, Snapshot, Store, Write,
 };
 
 struct Place(tempfile::TempDir);
@@ -131,6 +131,46 @@ fn what_is_exported_and_imported_elsewhere_is_the_same_to_the_bit() {
     };
     let again = there.export("again.json", Format::Json);
     assert_eq!(without_time(&again), without_time(&file));
+}
+
+#[test]
+fn folders_go_with_their_chats_by_name_and_the_same_name_is_the_same_folder() {
+    let (here, there) = (Place::new(), Place::new());
+    let [water, empty, gone] = ["Water", "Empty", "Gone"].map(Folder::new);
+    let mut writes: Vec<Write> = [&water, &empty, &gone].into_iter().cloned().map(Write::PutFolder).collect();
+    for (title, folder) in
+        [("Rivers", Some(water.id)), ("Lakes", Some(water.id)), ("Tea", Some(gone.id)), ("Bread", None)]
+    {
+        writes.push(Write::PutChat(Chat { folder, ..Chat::new(title, "") }));
+    }
+    writes.push(Write::DeleteFolder(gone.id));
+    write_all(here.store(), writes);
+    let file = here.export("out.json", Format::Json);
+    let mine = Folder::new("WATER");
+    write_all(there.store(), vec![Write::PutFolder(mine.clone())]);
+    let imported = there.import(&file).unwrap();
+    assert_eq!(imported, Imported { chats: 4, ..Imported::default() });
+    assert_eq!(Snapshot::open(&there.db()).unwrap().folders().unwrap(), std::slice::from_ref(&mine));
+    let filed = |place: &Place| {
+        let mut found: Vec<_> =
+            place.everything().into_iter().map(|(chat, _)| (chat.title, chat.folder)).collect();
+        found.sort();
+        found
+    };
+    let expected = [("Bread", None), ("Lakes", Some(mine.id)), ("Rivers", Some(mine.id)), ("Tea", None)];
+    assert_eq!(filed(&there), expected.map(|(title, folder)| (title.to_owned(), folder)));
+    // A chat that is here stays where it is.
+    let rivers = there.everything().into_iter().find(|(chat, _)| chat.title == "Rivers").unwrap().0.id;
+    write_all(there.store(), vec![Write::MoveChat { chat: rivers, folder: None }]);
+    let again = there.import(&file).unwrap();
+    assert_eq!(again, Imported { duplicates: 4, ..Imported::default() });
+    assert_eq!(filed(&there)[2], ("Rivers".to_owned(), None));
+    // Where there is no folder of the name it is made.
+    let empty = Place::new();
+    assert_eq!(empty.import(&file).unwrap().folders, 1);
+    let made = Snapshot::open(&empty.db()).unwrap().folders().unwrap();
+    assert_eq!(made[0].name, "Water");
+    assert_eq!(filed(&empty)[1], ("Lakes".to_owned(), Some(made[0].id)));
 }
 
 #[test]
@@ -269,6 +309,10 @@ fn a_file_that_is_not_ours_is_refused_with_what_was_expected_and_nothing_is_impo
         (whole.replace("\"sampling\":{}", "\"sampling\":{\"top_p\":3}"), &["sampling", "top_p is 3"]),
         (whole.replace("\"leaf\":null", "\"leaf\":\"77\""), &["leaf is 77"]),
         (whole.replace("\"persona\":null", "\"persona\":\"5\""), &["persona is 5"]),
+        (
+            whole.replace("\"leaf\":null", "\"leaf\":null,\"folder\":\" x\""),
+            &["folder is \" x\"", "expected one line"],
+        ),
         (
             whole.replace("\"created_millis\":1,\"updated", "\"created_millis\":-4,\"updated"),
             &["created_millis is -4"],
@@ -441,7 +485,7 @@ fn damaged_exports_are_refused_or_read_but_never_half() {
         }
         let mut chats = 0;
         let outcome = read_chats(&text[..], |found| {
-            if let Found::Chat(chat, messages) = found {
+            if let Found::Chat(chat, messages, _) = found {
                 chats += 1;
                 for (index, message) in messages.iter().enumerate() {
                     let earlier = |id| messages[..index].iter().any(|known| known.id == id);

@@ -32,6 +32,7 @@ pub struct MenuItem<'a> {
     glyph: Option<char>,
     danger: bool,
     checked: bool,
+    leads_on: bool,
     note: &'a str,
     is_file: bool,
     width: f32,
@@ -45,7 +46,16 @@ impl<'a> MenuItem<'a> {
 
     /// An item without an icon.
     pub fn plain(word: &'a str) -> Self {
-        Self { word, glyph: None, danger: false, checked: false, note: "", is_file: false, width: 140.0 }
+        Self {
+            word,
+            glyph: None,
+            danger: false,
+            checked: false,
+            leads_on: false,
+            note: "",
+            is_file: false,
+            width: 140.0,
+        }
     }
 
     /// One that destroys something.
@@ -57,6 +67,12 @@ impl<'a> MenuItem<'a> {
     /// The chosen one of several.
     pub fn checked(mut self, checked: bool) -> Self {
         self.checked = checked;
+        self
+    }
+
+    /// One that opens a menu of its own.
+    pub fn leads_on(mut self) -> Self {
+        self.leads_on = true;
         self
     }
 
@@ -105,6 +121,11 @@ impl Widget for MenuItem<'_> {
                 tokens.accent_text,
             );
             right -= 24.0;
+        }
+        if self.leads_on {
+            let at = pos2(right - 6.0, rect.center().y);
+            icon(ui.painter(), theme::icons::CARET_RIGHT, at, 12.0, tokens.text3);
+            right -= 20.0;
         }
         if !self.note.is_empty() {
             let galley = Text::MonoSmall.line(ui, self.note, tokens.text3, 120.0);

@@ -1,7 +1,7 @@
 //! Rows of a list: 32 px, with a menu button that appears under the pointer or with keyboard focus.
 
 use eframe::egui::accesskit::Role;
-use eframe::egui::{CornerRadius, Id, Rect, Response, Sense, Ui, Vec2, WidgetInfo, pos2, vec2};
+use eframe::egui::{CornerRadius, DragAndDrop, Id, Rect, Response, Sense, Ui, Vec2, WidgetInfo, pos2, vec2};
 
 use super::focus_ring_inside;
 use crate::theme::{self, Text, icons};
@@ -18,6 +18,10 @@ pub struct ListRow<'a> {
     pub busy: bool,
     /// Whether it is kept at the top.
     pub pinned: bool,
+    /// Room before the text, where the row is below another.
+    pub indent: f32,
+    /// Whether it can be dragged elsewhere.
+    pub draggable: bool,
     /// Accessible name of its menu button.
     pub menu_name: &'a str,
 }
@@ -57,15 +61,17 @@ impl ListRow<'_> {
     pub fn show(&self, ui: &mut Ui) -> RowOutput {
         let tokens = theme::tokens(ui.ctx());
         let (rect, _) = ui.allocate_exact_size(vec2(ui.available_width(), 32.0), Sense::hover());
-        let row = ui.interact(rect, self.id, Sense::click());
+        let sense = if self.draggable { Sense::click_and_drag() } else { Sense::click() };
+        let row = ui.interact(rect, self.id, sense);
         row.widget_info(|| WidgetInfo::selected(Role::ListItem, true, self.selected, self.text));
         let button = Rect::from_center_size(pos2(rect.right() - 16.0, rect.center().y), Vec2::splat(24.0));
         let menu_id = self.id.with("menu button");
         let menu = ui.interact(button, menu_id, Sense::click());
         let menu_open =
             eframe::egui::Popup::is_id_open(ui.ctx(), eframe::egui::Popup::default_response_id(&menu));
-        let over =
-            row.contains_pointer() || menu.hovered() || menu.has_focus() || row.has_focus() || menu_open;
+        // While something is dragged only where it can be dropped lights up.
+        let pointed = (row.contains_pointer() || menu.hovered()) && !DragAndDrop::has_any_payload(ui.ctx());
+        let over = pointed || menu.has_focus() || row.has_focus() || menu_open;
         let fill = match (self.selected, over) {
             (true, _) => Some(tokens.active),
             (false, true) => Some(tokens.hover),
@@ -76,16 +82,16 @@ impl ListRow<'_> {
         }
         let color = if self.selected || over { tokens.text } else { tokens.text2 };
         let room = if over || self.busy || self.pinned { 36.0 } else { 8.0 };
-        let galley = Text::Body.line(ui, self.text, color, rect.width() - 8.0 - room);
+        let galley = Text::Body.line(ui, self.text, color, rect.width() - 8.0 - self.indent - room);
         let elided = galley.elided;
         ui.painter().galley(
-            pos2(rect.left() + 8.0, rect.center().y - galley.size().y / 2.0).round(),
+            pos2(rect.left() + 8.0 + self.indent, rect.center().y - galley.size().y / 2.0).round(),
             galley,
             color,
         );
         menu.widget_info(|| WidgetInfo::labeled(Role::Button, true, self.menu_name));
         if over {
-            self.paint_menu_button(ui, button, &menu);
+            paint_menu_button(ui, button, &menu);
         } else if self.busy {
             ui.painter().circle_filled(pos2(rect.right() - 11.0, rect.center().y), 3.0, tokens.accent);
         } else if self.pinned {
@@ -96,16 +102,17 @@ impl ListRow<'_> {
         let row = if elided { row.on_hover_text(self.text) } else { row };
         RowOutput { row, menu }
     }
+}
 
-    fn paint_menu_button(&self, ui: &Ui, rect: Rect, menu: &Response) {
-        let tokens = theme::tokens(ui.ctx());
-        if menu.hovered() {
-            ui.painter().rect_filled(rect, CornerRadius::same(theme::R1), tokens.active);
-        }
-        let color = if menu.hovered() || menu.has_focus() { tokens.text } else { tokens.text3 };
-        super::icon(ui.painter(), icons::DOTS_THREE, rect.center(), 16.0, color);
-        super::focus_ring_inside(ui, menu, theme::R1);
+/// Paints the menu button of a row.
+pub(super) fn paint_menu_button(ui: &Ui, rect: Rect, menu: &Response) {
+    let tokens = theme::tokens(ui.ctx());
+    if menu.hovered() {
+        ui.painter().rect_filled(rect, CornerRadius::same(theme::R1), tokens.active);
     }
+    let color = if menu.hovered() || menu.has_focus() { tokens.text } else { tokens.text3 };
+    super::icon(ui.painter(), icons::DOTS_THREE, rect.center(), 16.0, color);
+    super::focus_ring_inside(ui, menu, theme::R1);
 }
 
 impl RowOutput {

@@ -4,7 +4,7 @@ use super::desktop::Desktop;
 use super::dialogs::Question;
 use super::picker::{Export, Wanted};
 use crate::chat::ListCommand;
-use crate::panes::chat::message_id;
+use crate::panes::chat::{Item, message_id};
 use crate::shell::action::{self, Action};
 use crate::shell::{Command, Page};
 use crate::store::{ChatId, DeletedId};
@@ -29,6 +29,27 @@ impl Desktop {
             ListCommand::Rename(chat, title) => self.controller.rename(chat, &title),
             ListCommand::Pin(chat, pinned) => self.controller.pin(chat, pinned),
             ListCommand::Delete(chats) => self.controller.delete(&chats),
+            ListCommand::MoveTo(chats, folder) => self.controller.move_chats(&chats, folder),
+            ListCommand::AskFolderName(chats) => {
+                self.question = Some(Question::FolderName { name: String::new(), chats, focused: false });
+            }
+            ListCommand::MakeFolder(name, chats) => {
+                if let Some(folder) = self.controller.make_folder(&name, &chats) {
+                    self.chat.list.go_to_folder(folder);
+                }
+            }
+            ListCommand::NewChatIn(folder) => {
+                self.controller.new_chat_in(folder);
+                self.go(Page::Chat);
+            }
+            ListCommand::ShowFolder(folder, open) => self.controller.show_folder(folder, open),
+            ListCommand::TypeFolderName(folder) => {
+                if let Some(known) = self.controller.folder(folder) {
+                    self.chat.list.rename_folder(folder, &known.name);
+                }
+            }
+            ListCommand::RenameFolder(folder, name) => self.controller.rename_folder(folder, &name),
+            ListCommand::DeleteFolder(folder) => self.controller.delete_folder(folder),
             ListCommand::PickExport(chats, format) => {
                 let name = self.file_name(chats.as_deref(), format);
                 self.pick(Wanted::Export(Export { chats, format, name }));
@@ -48,8 +69,12 @@ impl Desktop {
 
     /// What a pressed key does to the row of the list that has the keyboard, where it means the chat shown elsewhere.
     pub(super) fn of_row(&self, action: &Action) -> Option<Command> {
-        let chat = self.chat.list.keyboard_in.filter(|_| self.page == Page::Chat)?;
-        (action.id == action::RENAME_CHAT.id).then_some(Command::InList(ListCommand::TypeTitle(chat)))
+        let item = self.chat.list.keyboard_in.filter(|_| self.page == Page::Chat)?;
+        let rename = match item {
+            Item::Chat(chat) => ListCommand::TypeTitle(chat),
+            Item::Folder(folder) => ListCommand::TypeFolderName(folder),
+        };
+        (action.id == action::RENAME_CHAT.id).then_some(Command::InList(rename))
     }
 
     /// A name for an export: the title of a single chat, else "Chats".

@@ -410,7 +410,7 @@ impl Desktop {
             Pressed::Copy(text) => Command::Copy(text),
             Pressed::Action(command) => command,
         }));
-        if let Some(outcome) = dialogs::show(ctx, &mut self.question) {
+        if let Some(outcome) = dialogs::show(ctx, &mut self.question, &self.controller) {
             match outcome {
                 Outcome::Rename(chat, title) => self.controller.rename(chat, &title),
                 Outcome::DeleteForGood(ids) => self.controller.delete_for_good(ids),

@@ -3,7 +3,7 @@
 use eframe::egui::{Context, Id, Key, Ui};
 
 use super::life::Closing;
-use crate::chat::ChatCommand;
+use crate::chat::{ChatCommand, Controller, ListCommand};
 use crate::settings::Change;
 use crate::shell::Command;
 use crate::store::{ChatId, DeletedId};
@@ -31,6 +31,15 @@ pub enum Question {
         /// Whether the field has had the keyboard yet.
         focused: bool,
     },
+    /// The name of a new folder.
+    FolderName {
+        /// What is typed.
+        name: String,
+        /// Chats that are put into it.
+        chats: Vec<ChatId>,
+        /// Whether the field has had the keyboard yet.
+        focused: bool,
+    },
     /// Whether to leave for a web address.
     Link(String),
     /// What closing the window means, now and from now on.
@@ -55,7 +64,7 @@ pub enum Outcome {
 }
 
 /// Shows the question; takes it away when it is answered.
-pub fn show(ctx: &Context, question: &mut Option<Question>) -> Option<Outcome> {
+pub fn show(ctx: &Context, question: &mut Option<Question>, controller: &Controller) -> Option<Outcome> {
     let asked = question.as_mut()?;
     let mut outcome = None;
     let answer = match asked {
@@ -79,6 +88,12 @@ pub fn show(ctx: &Context, question: &mut Option<Question>) -> Option<Outcome> {
             outcome = Some(Outcome::Command(Command::InChat(command)));
             // Without a name there is nothing to save.
             if answer == Answer::Confirm && wanted.is_empty() { Answer::Open } else { answer }
+        }
+        Question::FolderName { name, chats, focused } => {
+            let problem = controller.folder_name_problem(name, None);
+            let command = ListCommand::MakeFolder(name.clone(), chats.clone());
+            outcome = Some(Outcome::Command(Command::InList(command)));
+            folder_name(ctx, (name, focused), chats.len(), problem)
         }
         Question::Link(target) => link(ctx, target, &mut outcome),
         Question::ResetSettings => {
@@ -110,6 +125,34 @@ pub fn show(ctx: &Context, question: &mut Option<Question>) -> Option<Outcome> {
             outcome
         }
     }
+}
+
+/// Asks for the name of a new folder. One that cannot be taken is not, and the reason stands below the field.
+fn folder_name(
+    ctx: &Context,
+    (name, focused): (&mut String, &mut bool),
+    chats: usize,
+    problem: Option<String>,
+) -> Answer {
+    let body = match chats {
+        0 => "Chats are moved into it from their menus or by dragging them.".to_owned(),
+        1 => "The chat is moved into it.".to_owned(),
+        count => format!("{count} chats are moved into it."),
+    };
+    let confirm = Confirm { title: "New folder", body: &body, verb: "Create", danger: false };
+    let mut entered = false;
+    let answer = ui::dialog(ctx, Id::unique(confirm.title), &confirm, |ui| {
+        entered = name_field(ui, "Name of the folder", name, focused);
+        // An empty name is not wrong yet, it is not there yet.
+        if let Some(problem) = problem.as_ref().filter(|_| !name.trim().is_empty()) {
+            let tokens = theme::tokens(ui.ctx());
+            ui::label(ui, Text::Small, tokens.danger, problem);
+        }
+        // The field has let go of the keyboard with Enter.
+        *focused &= !(entered && problem.is_some());
+    });
+    let answer = if entered && answer == Answer::Open { Answer::Confirm } else { answer };
+    if answer == Answer::Confirm && problem.is_some() { Answer::Open } else { answer }
 }
 
 /// A dialog that asks for a name; Enter in its field confirms.

@@ -5,6 +5,7 @@ mod branches;
 mod chatting;
 mod composing;
 mod deleted;
+mod folders;
 mod history;
 mod inspector;
 mod layout;

@@ -1,7 +1,11 @@
-//! The list of chats: search, what is found or all chats by age, an export or import that runs.
+//! The list of chats: search, what is found or all chats by age and folder, an export or import that runs.
 
+mod drag;
+mod folder;
 mod hits;
 mod menu;
+mod naming;
+mod plan;
 mod rows;
 mod transfer;
 
@@ -13,9 +17,12 @@ use eframe::egui::{Align, Id, Key, Layout, Modifiers, Rect, Ui, UiBuilder, pos2,
 
 use crate::chat::Controller;
 use crate::shell::{self, Command, HEADER, action, keymap};
-use crate::store::ChatId;
+use crate::store::{ChatId, FolderId};
 use crate::theme::{self, Text, icons};
 use crate::ui::{self, IconButton};
+use naming::Naming;
+
+pub use plan::Item;
 
 /// What the list remembers between passes.
 #[derive(Default)]
@@ -23,33 +30,25 @@ pub struct ListState {
     /// Chats chosen with Ctrl and a click, for deleting or exporting them together.
     chosen: HashSet<ChatId>,
     /// The row that gets the keyboard next.
-    go_to: Option<ChatId>,
-    renaming: Option<Renaming>,
+    go_to: Option<Item>,
+    naming: Option<Naming>,
     /// Since when a search has no answer.
     waiting_since: Option<f64>,
-    /// The chat whose row has the keyboard.
-    pub keyboard_in: Option<ChatId>,
+    /// What the row is about that has the keyboard.
+    pub keyboard_in: Option<Item>,
     /// Rows drawn in the last pass, for tests.
     pub drawn: usize,
 }
 
-/// A title that is being typed in its row.
-struct Renaming {
-    chat: ChatId,
-    title: String,
-    /// Whether the field has had the keyboard yet.
-    focused: bool,
-}
-
 impl ListState {
-    /// Begins to rename a chat in its row.
-    pub fn rename(&mut self, chat: ChatId, title: &str) {
-        self.renaming = Some(Renaming { chat, title: title.to_owned(), focused: false });
-    }
-
     /// Gives the row of a chat the keyboard, wherever in the list it is.
     pub fn go_to(&mut self, chat: ChatId) {
-        self.go_to = Some(chat);
+        self.go_to = Some(Item::Chat(chat));
+    }
+
+    /// Gives the row of a folder the keyboard, wherever in the list it is.
+    pub fn go_to_folder(&mut self, folder: FolderId) {
+        self.go_to = Some(Item::Folder(folder));
     }
 
     /// What an action on `chat` acts on: all chosen chats when it is one of them.
@@ -136,8 +135,8 @@ fn search_field(
     if response.has_focus() && is_down() {
         let library = &controller.library;
         let first = match &library.hits {
-            Some(hits) if !search.trim().is_empty() => hits.first().map(|hit| hit.chat.id),
-            _ => library.chats.first().map(|chat| chat.id),
+            Some(hits) if !search.trim().is_empty() => hits.first().map(|hit| Item::Chat(hit.chat.id)),
+            _ => plan::Plan::of(library, controller.utc_offset_secs()).item(0),
         };
         state.go_to = first;
     }

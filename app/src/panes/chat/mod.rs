@@ -34,7 +34,7 @@ use transcript::Transcript;
 
 pub use composer::message_id;
 pub use editor::Editing;
-pub use list::{ListState, search_id};
+pub use list::{Item, ListState, search_id};
 
 /// What the page remembers between passes.
 #[derive(Default)]
@@ -249,7 +249,12 @@ impl ChatPane {
 
 /// Whether a command of the list shows a chat, so that the sheet over it has to go.
 fn is_choice(command: &Command) -> bool {
-    matches!(command, Command::OpenChat(_) | Command::NewChat | Command::InList(ListCommand::OpenAt(..)))
+    matches!(
+        command,
+        Command::OpenChat(_)
+            | Command::NewChat
+            | Command::InList(ListCommand::OpenAt(..) | ListCommand::NewChatIn(_))
+    )
 }
 
 fn header(

@@ -10,7 +10,7 @@ use eframe::egui::{
     Stroke, TextEdit, Ui, UiBuilder, Vec2, WidgetInfo, pos2, vec2,
 };
 
-use crate::chat::ChatCommand;
+use crate::chat::{ChatCommand, ListCommand};
 use crate::shell::action::{ACTIONS, Section};
 use crate::shell::{Command, Part, Situation, keymap, words};
 use crate::theme::{self, Elevation, Text, Tokens, icons};
@@ -234,6 +234,7 @@ impl Palette {
             Entry { note, ..entry("Models", icons::CUBE, label, Command::ChooseModel(choice.clone())) }
         });
         commands.extend(personas(now));
+        commands.extend(folders(now));
         let query = self.query.trim();
         let mut lists: Vec<Vec<Entry>> = [commands, places, models.collect()]
             .into_iter()
@@ -277,6 +278,23 @@ fn personas(now: &Situation<'_>) -> Vec<Entry> {
     let others = now.controller.personas().iter().filter(|persona| Some(persona.id) != taken);
     let none = taken.map(|_| take("Persona: None".to_owned(), None));
     others.map(|known| take(format!("Persona: {}", known.name), Some(known.id))).chain(none).collect()
+}
+
+/// Where the chat shown can be moved.
+fn folders(now: &Situation<'_>) -> Vec<Entry> {
+    let Some(chat) = now.controller.conversation().map(|shown| &shown.chat) else { return Vec::new() };
+    let move_to = |label: String, icon, folder| {
+        entry("Commands", icon, label, Command::InList(ListCommand::MoveTo(vec![chat.id], folder)))
+    };
+    let known = &now.controller.library.folders;
+    let others = known.iter().filter(|folder| Some(folder.id) != chat.folder);
+    let out = known.iter().find(|folder| Some(folder.id) == chat.folder).map(|folder| {
+        move_to(format!("Take chat out of folder {}", folder.name), icons::ARROW_U_UP_LEFT, None)
+    });
+    others
+        .map(|folder| move_to(format!("Move chat to folder {}", folder.name), icons::FOLDER, Some(folder.id)))
+        .chain(out)
+        .collect()
 }
 
 fn entry(section: &'static str, icon: char, label: String, command: Command) -> Entry {

@@ -1,4 +1,4 @@
-//! What was deleted and can be brought back: chats, messages, personas, newest deletion first.
+//! What was deleted and can be brought back: chats, messages, personas, folders, newest deletion first.
 
 use std::time::Duration;
 
@@ -29,7 +29,7 @@ pub fn show(ui: &mut Ui, view: &View<'_>, commands: &mut Vec<Command>) {
     };
     if list.is_empty() {
         ui.add_space(96.0);
-        let small = "Chats, messages and personas that you delete can be restored here for a while.";
+        let small = "Chats, messages, personas and folders that you delete can be restored here for a while.";
         ui::empty_state(ui, icons::TRASH, "Nothing was deleted lately", small);
         return;
     }
@@ -94,6 +94,7 @@ fn line(deleted: &Deleted, now: i64, keep: Duration) -> String {
         DeletedId::Chat(_) => "Chat".to_owned(),
         DeletedId::Message(..) => format!("Message in “{}”", deleted.of),
         DeletedId::Persona(_) => "Persona".to_owned(),
+        DeletedId::Folder(_) => "Folder".to_owned(),
     };
     let age = now.saturating_sub(deleted.deleted_millis).max(0);
     let ago = match age {

@@ -32,10 +32,11 @@ struct Made {
     chats: Vec<ChatId>,
     messages: Vec<(ChatId, MessageId)>,
     personas: Vec<PersonaId>,
+    folders: Vec<FolderId>,
 }
 
 fn random_write(random: &mut SplitMix, made: &mut Made) -> Write {
-    let kind = random.below(20);
+    let kind = random.below(22);
     if made.chats.is_empty() || kind == 0 {
         let mut chat = Chat::new(format!("t{}", random.below(100)), "m");
         if random.below(4) == 0 && !made.chats.is_empty() {
@@ -79,6 +80,12 @@ fn random_write(random: &mut SplitMix, made: &mut Made) -> Write {
             sampling: ChatSampling { top_k: Some(random.below(9) as u32), ..ChatSampling::default() },
             persona: made.personas.last().copied(),
         },
+        19 => random_folder_write(random, &mut made.folders),
+        20 => Write::MoveChat {
+            chat,
+            // Also into folders that are deleted, and out of any.
+            folder: (random.below(4) > 0).then(|| made.folders.last().copied()).flatten(),
+        },
         18 => random_persona_write(random, &mut made.personas),
         _ => Write::SetState { name: format!("n{}", random.below(3)), value: "v".repeat(random.below(3)) },
     }
@@ -94,10 +101,25 @@ fn random_persona_write(random: &mut SplitMix, personas: &mut Vec<PersonaId>) ->
     if random.below(2) == 0 { Write::DeletePersona(persona) } else { Write::RestorePersona(persona) }
 }
 
+fn random_folder_write(random: &mut SplitMix, folders: &mut Vec<FolderId>) -> Write {
+    if folders.is_empty() || random.below(3) == 0 {
+        let folder = crate::store::Folder::new(format!("f{}", random.below(9)));
+        folders.push(folder.id);
+        return Write::PutFolder(folder);
+    }
+    let folder = folders[random.below(folders.len())];
+    match random.below(3) {
+        0 => Write::DeleteFolder(folder),
+        1 => Write::RestoreFolder(folder),
+        _ => Write::RenameFolder { folder, name: format!("g{}", random.below(9)) },
+    }
+}
+
 fn everything(keeper: &mut Keeper<'_>, mailbox: &Mailbox, chats: &[ChatId]) -> Vec<Event> {
     while mailbox.try_next().is_some() {}
     keeper.take(Command::Ask(Query::Chats { limit: 1000 }));
     keeper.take(Command::Ask(Query::Personas));
+    keeper.take(Command::Ask(Query::Folders));
     for chat in chats {
         keeper.take(Command::Ask(Query::Chat(*chat)));
     }

@@ -19,7 +19,8 @@ fn import(store: &Store, chats: usize, messages: usize) -> (Sender<Result<(), St
                 message
             });
             let messages = messages.collect();
-            importer.add_chat(chat, messages)?;
+            // Half of them in a folder.
+            importer.add_chat(chat, messages, (n % 2 == 1).then(|| "Imported".to_owned()))?;
         }
         // Nobody may be waiting for it.
         let _ = sender.send(());
@@ -49,7 +50,7 @@ fn rows(path: &Path, table: &str) -> i64 {
 
 fn wait_until_empty(path: &Path) {
     let end = Instant::now() + Duration::from_secs(60);
-    while ["chats", "messages", "personas"].iter().any(|table| rows(path, table) > 0) {
+    while ["chats", "messages", "personas", "folders"].iter().any(|table| rows(path, table) > 0) {
         assert!(Instant::now() < end, "what an import left is still in the file after a minute");
         std::thread::sleep(Duration::from_millis(10));
     }
@@ -67,11 +68,16 @@ fn of_an_import_that_runs_nothing_is_seen_and_everything_else_is_saved() {
     assert!(search(&store, "zebra", 100).0.is_empty());
     assert_eq!(Snapshot::open(&folder.db()).unwrap().heads().unwrap().len(), 1);
     assert_eq!(Snapshot::open(&folder.db()).unwrap().personas().unwrap(), []);
+    assert_eq!(folders(&store), []);
     assert!(rows(&folder.db(), "messages") > 2, "some of the import is in the file already");
 
     end.send(Ok(())).unwrap();
     let done = imported(&store).unwrap();
-    assert_eq!(done, Imported { chats: 50, messages: 1000, personas: 1, ..Imported::default() });
+    assert_eq!(done, Imported { chats: 50, messages: 1000, personas: 1, folders: 1, ..Imported::default() });
+    let made = folders(&store);
+    assert_eq!(made.iter().map(|folder| folder.name.as_str()).collect::<Vec<_>>(), ["Imported"]);
+    let (heads, _) = page(&store, 100);
+    assert_eq!(heads.iter().filter(|head| head.folder == Some(made[0].id)).count(), 25);
     assert_eq!(page(&store, 100).1, 51);
     assert_eq!(search(&store, "zebra", 100).0.len(), 50);
     assert_eq!(load(&store, own).1.len(), 2);
@@ -160,7 +166,7 @@ fn a_disk_that_fills_up_during_an_import_ends_it_in_words_and_leaves_nothing() {
         for n in 0..200 {
             let chat = Chat::new(format!("imported {n}"), "starter");
             let message = Message::complete(chat.id, None, Role::User, format!("zebra{n} ").repeat(200));
-            importer.add_chat(chat, vec![message])?;
+            importer.add_chat(chat, vec![message], None)?;
         }
         Ok(())
     });
@@ -183,4 +189,35 @@ fn a_disk_that_fills_up_during_an_import_ends_it_in_words_and_leaves_nothing() {
     for table in ["chats", "messages"] {
         assert_eq!(rows(&folder.db(), table), 0, "{table}");
     }
+}
+
+#[test]
+fn a_folder_that_is_made_while_an_import_makes_one_of_its_name_is_the_same_one() {
+    let folder = Folder::new();
+    let store = Store::open(&folder.db(), waker()).unwrap();
+    let (end, handed_over) = import(&store, 4, 1);
+    handed_over.recv().unwrap();
+    let own = crate::store::Folder::new("imported");
+    store.write(Write::PutFolder(own.clone())).unwrap();
+    save(&store, "typed meanwhile");
+    end.send(Ok(())).unwrap();
+    imported(&store).unwrap();
+    assert_eq!(folders(&store), std::slice::from_ref(&own));
+    let (heads, _) = page(&store, 100);
+    assert_eq!(heads.iter().filter(|head| head.folder == Some(own.id)).count(), 2);
+}
+
+#[test]
+fn a_folder_that_is_here_takes_what_is_imported_for_its_name_and_one_that_is_deleted_does_not() {
+    let folder = Folder::new();
+    let store = Store::open(&folder.db(), waker()).unwrap();
+    let [here, gone] = ["IMPORTED", "Imported"].map(crate::store::Folder::new);
+    store.write(Write::PutFolder(gone.clone())).unwrap();
+    store.write(Write::DeleteFolder(gone.id)).unwrap();
+    store.write(Write::PutFolder(here.clone())).unwrap();
+    let (end, _) = import(&store, 4, 1);
+    end.send(Ok(())).unwrap();
+    assert_eq!(imported(&store).unwrap().folders, 0);
+    let (heads, _) = page(&store, 100);
+    assert_eq!(heads.iter().filter(|head| head.folder == Some(here.id)).count(), 2);
 }

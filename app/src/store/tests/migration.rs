@@ -39,6 +39,7 @@ fn a_database_of_version_1_keeps_every_value_and_can_do_what_is_new() {
         system: "Be short.".to_owned(),
         sampling: ChatSampling::default(),
         persona: None,
+        folder: None,
         leaf: Some(MessageId(13)),
     };
     assert_eq!(chat, expected);
@@ -80,6 +81,49 @@ fn a_database_of_version_1_that_cannot_be_written_is_still_read() {
     drop(store);
     let db = rusqlite::Connection::open(folder.db()).unwrap();
     assert_eq!(schema::version(&db).unwrap(), 1, "reading changed the file");
+}
+
+/// A database as version 2 of the format left it: a chat with a persona, and one that is deleted.
+fn version_2(path: &Path) {
+    std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+    let db = rusqlite::Connection::open(path).unwrap();
+    db.query_row("PRAGMA journal_mode = WAL", [], |_| Ok(())).unwrap();
+    for step in &schema::STEPS[..2] {
+        db.execute_batch(step).unwrap();
+    }
+    db.pragma_update(None, "user_version", 2).unwrap();
+    db.execute_batch(
+        "INSERT INTO personas VALUES (3, 'Short', 'Be short.', '{}', 900, NULL);
+         INSERT INTO chats VALUES (7, 'Rivers', 1000, 2000, 1, 'starter', '', 11, '{\"top_k\":4}', 3, NULL),
+             (8, 'Lakes', 1000, 3000, 0, 'starter', '', NULL, '{}', NULL, 5000);
+         INSERT INTO messages (id, chat, role, content, state, created_millis, tokens, prompt_tokens, prefill_millis,
+             decode_millis, lane, model)
+             VALUES (11, 7, 'user', 'Name a river.', 'complete', 1000, 0, 0, 0, 0, '', '');",
+    )
+    .unwrap();
+}
+
+#[test]
+fn a_database_of_version_2_keeps_every_value_and_its_chats_can_be_put_into_folders() {
+    let folder = Folder::new();
+    version_2(&folder.db());
+    let store = Store::open(&folder.db(), waker()).unwrap();
+    assert_eq!(opened(&store), Saving::Yes);
+    let (chat, messages) = load(&store, ChatId(7));
+    assert_eq!((chat.persona, chat.sampling.top_k, chat.folder), (Some(PersonaId(3)), Some(4), None));
+    assert_eq!(messages.len(), 1);
+    assert_eq!(super::search(&store, "river", 10).0.len(), 1);
+    let own = crate::store::Folder::new("Water");
+    store.write(Write::PutFolder(own.clone())).unwrap();
+    store.write(Write::MoveChat { chat: ChatId(7), folder: Some(own.id) }).unwrap();
+    store.write(Write::RestoreChat(ChatId(8))).unwrap();
+    assert_eq!(store.close(), Saving::Yes);
+    let store = Store::open(&folder.db(), waker()).unwrap();
+    let (heads, _) = page(&store, 10);
+    let found: Vec<_> = heads.iter().map(|head| (head.id.0, head.folder)).collect();
+    assert_eq!(found, [(7, Some(own.id)), (8, None)]);
+    assert_eq!(folders(&store), [own]);
+    assert_eq!(schema::version(&rusqlite::Connection::open(folder.db()).unwrap()).unwrap(), 3);
 }
 
 #[test]

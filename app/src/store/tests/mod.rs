@@ -2,6 +2,7 @@
 
 mod agreement;
 mod damage;
+mod folders;
 mod hang;
 mod import;
 mod migration;
@@ -354,6 +355,14 @@ fn ten_thousand_chats_are_listed_by_page_newest_change_first_and_pins_on_top() {
     let (found, more) = search(&store, "CHAT 12", 5);
     assert_eq!((found.len(), more), (5, true));
     assert_eq!(found[0].chat.title, "Chat 1299 Ä");
+}
+
+fn folders(store: &Store) -> Vec<crate::store::Folder> {
+    store.ask(Query::Folders).unwrap();
+    wait_for(store, |event| match event {
+        Event::Folders(folders) => Some(folders),
+        _ => None,
+    })
 }
 
 fn feed<'k>(keeper: &'k mut Keeper<'_>) -> impl FnMut(Write) + 'k {

@@ -10,7 +10,7 @@ use onebit::chat::Engine;
 use onebit::settings::Group;
 use onebit::shell::{Command, Part};
 use onebit::store::{
-    AnswerStats, Chat, ChatId, ChatSampling, Message, MessageId, Persona, Role, Saving, Store, Write,
+    AnswerStats, Chat, ChatId, ChatSampling, Folder, Message, MessageId, Persona, Role, Saving, Store, Write,
     now_millis, state,
 };
 use onebit_engine::session::{EngineStatus, LoadEvent, ModelStatus};
@@ -54,6 +54,9 @@ const TITLES: [(&str, i64); 9] = [
     ("Translate the install guide", 5),
     ("Starter prompt notes", 9),
 ];
+
+/// Folders with the number of their chats.
+const FOLDERS: [(&str, usize); 2] = [("Kernel notes", 14), ("Home server", 6)];
 
 /// Every comp by its name, with its page.
 pub const ALL: [(&str, Draw); 9] = [
@@ -111,6 +114,13 @@ impl Pages {
     }
 
     fn others(&mut self) {
+        for (name, chats) in FOLDERS {
+            let folder = Folder::new(name);
+            self.write(Write::PutFolder(folder.clone()));
+            for number in 1..=chats {
+                self.chat(&format!("{name} {number}"), 20, |chat| chat.folder = Some(folder.id));
+            }
+        }
         for (title, days) in TITLES {
             if title != "Unpack TQ2_0 in Rust" {
                 self.chat(title, days, |chat| chat.pinned = days == 9);

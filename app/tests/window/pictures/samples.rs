@@ -6,7 +6,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use onebit::store::{
-    Chat, ChatId, ChatSampling, Message, MessageId, Persona, Role, Saving, Store, Write, now_millis, state,
+    Chat, ChatId, ChatSampling, Folder, Message, MessageId, Persona, Role, Saving, Store, Write, now_millis,
+    state,
 };
 
 const DAY_MILLIS: i64 = 86_400_000;
@@ -62,6 +63,14 @@ const OTHERS: [(&str, i64); 6] = [
     (LONG_TITLE, 2),
     ("Names for a small boat", 3),
     ("Questions for the model railway club", 40),
+];
+
+/// Title of the last chat of the last folder.
+pub const FILED: &str = "Packing list for a week";
+/// Folders with the titles of their chats.
+const FOLDERS: [(&str, &[&str]); 2] = [
+    ("Garden", &["When to cut the hedge", "Tomatoes on a balcony", "A modest bed for herbs", "Slugs"]),
+    ("Sailing", &["Knots worth knowing", FILED]),
 ];
 
 struct Filler {
@@ -123,6 +132,19 @@ pub fn fill(folder: &Path) {
         let answer = if title.starts_with("Regex") { PATTERN } else { "It depends on the place." };
         filler.say(chat, Some(question), Role::Assistant, answer, days);
     }
+    let filed = FOLDERS.map(|(name, titles)| {
+        let folder = Folder::new(name);
+        filler.write(Write::PutFolder(folder.clone()));
+        for title in titles {
+            let chat = filler.chat(title, 12, |chat| chat.folder = Some(folder.id));
+            filler.say(chat, None, Role::User, title, 12);
+        }
+        folder.id
+    });
+    // The second is open.
+    let open_folders =
+        Write::SetState { name: state::OPEN_FOLDERS.to_owned(), value: filed[1].0.to_string() };
+    filler.write(open_folders);
     let pinned = filler.chat("Notes on models", 9, |chat| chat.pinned = true);
     filler.say(pinned, None, Role::User, "Keep what I learn about models here.", 9);
     filler.write(Write::SetState { name: state::LAST_CHAT.to_owned(), value: open.0.to_string() });

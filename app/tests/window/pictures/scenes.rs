@@ -7,14 +7,14 @@ use onebit::chat::{Engine, ListCommand};
 use onebit::settings::Group;
 use onebit::shell::{Command, Part};
 
-use super::samples::{BRANCHES, SHORT};
+use super::samples::{BRANCHES, FILED, SHORT};
 use super::studio::Set;
 use crate::script::{Window, scripted};
 
 type Scene = fn(&Set) -> Window;
 
 /// Every scene with the first part of its pictures' names.
-pub const ALL: [(&str, Scene); 24] = [
+pub const ALL: [(&str, Scene); 25] = [
     ("chat", chat),
     ("chat-empty", chat_empty),
     ("chat-writing", chat_writing),
@@ -24,6 +24,7 @@ pub const ALL: [(&str, Scene); 24] = [
     ("chat-context", chat_context),
     ("chat-models", chat_models),
     ("chat-search", chat_search),
+    ("chat-folders", chat_folders),
     ("chat-busy", chat_busy),
     ("settings-general", |set| settings(set, Part::Values(Group::General))),
     ("settings-models", |set| settings(set, Part::Values(Group::Models))),
@@ -138,6 +139,22 @@ fn chat_search(set: &Set) -> Window {
         window.harness.state().controller.library.hits.as_ref().is_some_and(|hits| !hits.is_empty())
     });
     window.steps(3);
+    window
+}
+
+/// Where a chat of a folder can be moved.
+fn chat_folders(set: &Set) -> Window {
+    let mut window = short(set);
+    if set.light.is_narrow() {
+        window.act(Command::ToggleList);
+        let chats = &window.harness.state().controller.library.chats;
+        let last = chats.iter().find(|chat| chat.title == FILED).expect("it is among the samples").id;
+        window.harness.state_mut().chat.list.go_to(last);
+        window.steps(20);
+    }
+    window.click("Menu of Knots worth knowing");
+    window.click("Move to folder");
+    window.steps(20);
     window
 }
 

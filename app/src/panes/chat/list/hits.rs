@@ -1,10 +1,11 @@
-//! What a search found: title, and the place in a message with the words marked.
+//! What a search found: title, folder, and the place in a message with the words marked.
 
 use eframe::egui::accesskit::Role;
 use eframe::egui::text::{LayoutJob, TextWrapping};
-use eframe::egui::{CornerRadius, ScrollArea, Sense, Ui, WidgetInfo, vec2};
+use eframe::egui::{CornerRadius, Rect, ScrollArea, Sense, Ui, WidgetInfo, pos2, vec2};
 
-use super::{ListState, menu, rows};
+use super::plan::Item;
+use super::{ListState, menu, naming, rows};
 use crate::chat::{Controller, ListCommand};
 use crate::shell::Command;
 use crate::store::{Hit, Piece};
@@ -13,6 +14,8 @@ use crate::ui;
 
 /// Height of a hit with a snippet; one without is a row.
 const HEIGHT: f32 = 52.0;
+/// The part of a row's width that the name of a folder may take.
+const FOLDER_PART: f32 = 0.35;
 /// How long a search may take before it is shown that it runs, in seconds.
 const PATIENCE_SECS: f64 = 0.15;
 
@@ -52,14 +55,17 @@ pub(super) fn show(ui: &mut Ui, controller: &Controller, state: &mut ListState, 
                 };
                 state.drawn += 1;
                 let beside = |step: isize| {
-                    index.checked_add_signed(step).and_then(|at| hits.get(at)).map(|hit| hit.chat.id)
+                    let at = index.checked_add_signed(step)?;
+                    hits.get(at).map(|hit| Item::Chat(hit.chat.id))
                 };
                 row(ui, controller, hit, [beside(-1), beside(1)], state, commands);
             }
         },
     );
     // The row that wants the keyboard may lie outside of what was drawn.
-    if let Some(at) = state.go_to.and_then(|wanted| hits.iter().position(|hit| hit.chat.id == wanted)) {
+    if let Some(at) =
+        state.go_to.and_then(|wanted| hits.iter().position(|hit| Item::Chat(hit.chat.id) == wanted))
+    {
         let y = at as f32 * (HEIGHT + 2.0);
         ui.scroll_to_rect(
             ui.max_rect().translate(vec2(0.0, y)).with_max_y(ui.max_rect().top() + y + HEIGHT),
@@ -87,21 +93,23 @@ fn row(
     ui: &mut Ui,
     controller: &Controller,
     hit: &Hit,
-    beside: [Option<crate::store::ChatId>; 2],
+    beside: [Option<Item>; 2],
     state: &mut ListState,
     commands: &mut Vec<Command>,
 ) {
     let tokens = theme::tokens(ui.ctx());
     let title = if hit.chat.title.is_empty() { "Untitled" } else { &hit.chat.title };
     let (rect, _) = ui.allocate_exact_size(vec2(ui.available_width(), HEIGHT), Sense::hover());
-    if state.renaming.as_ref().is_some_and(|renaming| renaming.chat == hit.chat.id) {
-        rows::rename_field(ui, rect.shrink2(vec2(0.0, 10.0)), state, commands);
+    if state.names(Item::Chat(hit.chat.id)) {
+        naming::field(ui, rect.shrink2(vec2(0.0, 10.0)), controller, state, commands);
         return;
     }
     let response = ui.interact(rect, rows::row_id(hit.chat.id), Sense::click());
     let selected = controller.open_id() == Some(hit.chat.id);
     let said: String = hit.snippet.iter().map(|piece| piece.text.as_str()).collect();
-    let name = if said.is_empty() { title.to_owned() } else { format!("{title}: {said}") };
+    let folder = controller.library.folder_of(&hit.chat);
+    let named = folder.map_or(title.to_owned(), |folder| format!("{title}, in {}", folder.name));
+    let name = if said.is_empty() { named } else { format!("{named}: {said}") };
     response.widget_info(|| WidgetInfo::selected(Role::ListItem, true, selected, &name));
     let over = response.contains_pointer() || response.has_focus();
     if selected || over {
@@ -110,9 +118,10 @@ fn row(
     }
     let width = rect.width() - 16.0;
     let color = if selected || over { tokens.text } else { tokens.text2 };
-    let galley = Text::Body.line(ui, title, color, width);
     let top = if hit.snippet.is_empty() { rect.center().y - 10.0 } else { rect.top() + 7.0 };
-    ui.painter().galley(eframe::egui::pos2(rect.left() + 8.0, top).round(), galley, color);
+    let taken = folder.map_or(0.0, |folder| folder_name(ui, rect, top, &folder.name));
+    let galley = Text::Body.line(ui, title, color, width - taken);
+    ui.painter().galley(pos2(rect.left() + 8.0, top).round(), galley, color);
     if !hit.snippet.is_empty() {
         let mut job = LayoutJob::default();
         for Piece { text, is_match } in &hit.snippet {
@@ -131,7 +140,18 @@ fn row(
             None => Command::OpenChat(hit.chat.id),
         });
     }
-    menu::of_chat(ui, None, &response, &hit.chat, state, commands);
-    rows::keys(ui, &response, &hit.chat, beside, state, commands);
+    menu::of_chat(ui, controller, None, &response, &hit.chat, state, commands);
+    rows::chat_keys(ui, &response, &hit.chat, controller, beside, state, commands);
     response.on_hover_text(name);
+}
+
+/// Writes the folder of a chat at the right of its title; gives the room that it takes, with the space before it.
+fn folder_name(ui: &Ui, rect: Rect, top: f32, name: &str) -> f32 {
+    let tokens = theme::tokens(ui.ctx());
+    let galley = Text::Small.line(ui, name, tokens.text3, rect.width() * FOLDER_PART);
+    let left = rect.right() - 8.0 - galley.size().x;
+    let size = galley.size();
+    ui.painter().galley(pos2(left, top + 10.0 - size.y / 2.0).round(), galley, tokens.text3);
+    ui::icon(ui.painter(), icons::FOLDER, pos2(left - 10.0, top + 10.0), 12.0, tokens.text3);
+    size.x + 28.0
 }
