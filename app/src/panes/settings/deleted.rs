@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use eframe::egui::{Id, Rect, Ui};
 
-use super::{TWO_LINES, View, card, heading, note, two_lines};
+use super::{TWO_LINES, View, card, heading, line_with, two_lines};
 use crate::chat::ListCommand;
 use crate::shell::Command;
 use crate::store::{Deleted, DeletedId, now_millis};
@@ -34,7 +34,7 @@ pub fn show(ui: &mut Ui, view: &View<'_>, commands: &mut Vec<Command>) {
         return;
     }
     let keep = view.settings.keep_deleted();
-    note(ui, (Text::Small, tokens.text2), &rule(keep), |ui| {
+    line_with(ui, (Text::Small, tokens.text2), &rule(keep), |ui| {
         if ui.add(Button::new(Kind::Secondary, "Delete all for good…")).clicked() {
             let all = list.iter().map(|deleted| deleted.id).collect();
             commands.push(Command::InList(ListCommand::DeleteForGood(all)));

@@ -2,6 +2,7 @@
 //! file and reads none.
 
 mod about;
+mod anywhere;
 mod deleted;
 mod log;
 mod personas;
@@ -12,6 +13,7 @@ use std::path::PathBuf;
 
 use eframe::egui::{Align, Id, Layout, Rect, ScrollArea, Ui, UiBuilder, Vec2, pos2, vec2};
 
+use crate::anywhere::Standing;
 use crate::chat::Controller;
 use crate::folders::Folders;
 use crate::logbook::Logbook;
@@ -34,6 +36,8 @@ pub struct View<'a> {
     pub logbook: &'static Logbook,
     /// Where files are.
     pub places: &'a Places,
+    /// How it stands with keys that work from anywhere.
+    pub anywhere: &'a Standing,
 }
 
 /// Files and folders that the page offers to open.
@@ -305,7 +309,12 @@ impl SettingsPane {
                         Part::Values(_) => self.values(ui, view, commands),
                         Part::Personas => self.personas.show(ui, view, commands),
                         Part::Deleted => deleted::show(ui, view, commands),
-                        Part::Shortcuts => self.capture.show(ui, "", self.changed_only, commands),
+                        Part::Shortcuts => {
+                            if !self.changed_only {
+                                anywhere::show(ui, view);
+                            }
+                            self.capture.show(ui, "", self.changed_only, commands);
+                        }
                         Part::About => about::show(ui, view, commands),
                         Part::Log => {}
                     }
@@ -373,7 +382,7 @@ fn heading(ui: &mut Ui, text: &str) {
 }
 
 /// Words in as many lines as they need, with what `button` draws at the right.
-fn note(
+fn line_with(
     ui: &mut Ui,
     (style, color): (Text, eframe::egui::Color32),
     words: &str,

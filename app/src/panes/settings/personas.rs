@@ -2,7 +2,7 @@
 
 use eframe::egui::{Align, Frame, Id, Layout, Margin, Rect, Stroke, Ui, UiBuilder, Vec2, vec2};
 
-use super::{TWO_LINES, View, card, heading, note, two_lines};
+use super::{TWO_LINES, View, card, heading, line_with, two_lines};
 use crate::chat::{ChatCommand, Controller};
 use crate::panes::sampling::{self, Usual};
 use crate::settings::MAX_SYSTEM_PROMPT_BYTES;
@@ -65,7 +65,7 @@ impl Personas {
 fn list(ui: &mut Ui, controller: &Controller, commands: &mut Vec<Command>) {
     let tokens = theme::tokens(ui.ctx());
     heading(ui, "Personas");
-    note(ui, (Text::Small, tokens.text2), ABOUT, |ui| {
+    line_with(ui, (Text::Small, tokens.text2), ABOUT, |ui| {
         if ui.add(Button::new(Kind::Primary, "New persona").icon(icons::PLUS)).clicked() {
             commands.push(Command::EditPersona(None));
         }

@@ -3,10 +3,10 @@
 use eframe::egui::style::ScrollAnimation;
 use eframe::egui::{Align, Frame, Id, Layout, Margin, Rect, Ui, UiBuilder, pos2, vec2};
 
-use super::{SettingsPane, View, card, heading, matches, note, send};
+use super::{SettingsPane, View, anywhere, card, heading, line_with, matches, send};
 use crate::chat::{Pending, label};
 use crate::settings::table::TABLE;
-use crate::settings::{Group, Kind, Row, Value};
+use crate::settings::{Group, Key, Kind, Row, Value};
 use crate::shell::{Command, Part};
 use crate::theme::{self, Text, icons};
 use crate::ui::{self, Button, IconButton, Slider, Tone};
@@ -16,6 +16,8 @@ const EDGE: f32 = 20.0;
 /// Width of the controls of a number.
 const NUMBER: f32 = 160.0 + 16.0 + FIELD;
 const FIELD: f32 = 96.0;
+/// Space above what is said below the help of a row.
+const NOTE: f32 = 8.0;
 /// Height of the field of a text.
 const TEXT_HEIGHT: f32 = 96.0;
 /// Least width for words beside a control; with less the control stands below them.
@@ -75,7 +77,9 @@ impl SettingsPane {
 
     fn shows(&self, row: &Row, view: &View<'_>) -> bool {
         let changed = self.is_own(row, view);
-        (self.model.is_none() || row.per_model)
+        let offered = row.key != Key::Anywhere || anywhere::is_shown(view);
+        offered
+            && (self.model.is_none() || row.per_model)
             && (changed || !self.changed_only)
             && matches(&self.search, &[row.label, row.help, row.group.title(), &row.path()])
     }
@@ -106,10 +110,15 @@ impl SettingsPane {
         let inner = ui.available_width() - 2.0 * EDGE;
         let below = is_below(ui, row, inner);
         let reset = if self.is_own(row, view) { 40.0 } else { 0.0 };
-        let width = if below { inner } else { inner - control_width(ui, row) - reset - 20.0 };
-        let help = Text::Small.wrapped(ui, row.help, eframe::egui::Color32::PLACEHOLDER, width.max(80.0));
+        let change = if changes_keys(row, view) { anywhere::CHANGE } else { 0.0 };
+        let beside = control_width(ui, row) + reset + change + 20.0;
+        let width = if below { inner } else { inner - beside };
+        let height = |text: &str| {
+            Text::Small.wrapped(ui, text, eframe::egui::Color32::PLACEHOLDER, width.max(80.0)).size().y
+        };
+        let note = note(row, view).map_or(0.0, |(_, note)| height(&note) + NOTE);
         let text = if matches!(row.kind, Kind::Text { .. }) { TEXT_HEIGHT + 12.0 } else { 0.0 };
-        (44.0 + help.size().y + text + if below { BELOW } else { 0.0 }).round()
+        (44.0 + height(row.help) + note + text + if below { BELOW } else { 0.0 }).round()
     }
 
     fn row(
@@ -151,6 +160,9 @@ impl SettingsPane {
                     if ui::tip(button, &format!("{tip}: {}", base_words(row, view, model)), &[]).clicked() {
                         send(commands, row.key, model, None);
                     }
+                }
+                if changes_keys(row, view) {
+                    anywhere::change(ui, commands);
                 }
                 ui.min_rect().left()
             })
@@ -199,6 +211,19 @@ fn title(ui: &mut Ui, row: &Row, view: &View<'_>, model: Option<&str>, own: bool
         }
     });
     ui::paragraph(ui, Text::Small, tokens.text2, row.help);
+    if let Some((is_problem, note)) = note(row, view) {
+        ui.add_space(NOTE - 2.0);
+        ui::paragraph(ui, Text::Small, if is_problem { tokens.warning } else { tokens.text }, &note);
+    }
+}
+
+/// What is said below the help of a row, and whether it is about a problem.
+fn note(row: &Row, view: &View<'_>) -> Option<(bool, String)> {
+    (row.key == Key::Anywhere).then(|| anywhere::note(view)).flatten()
+}
+
+fn changes_keys(row: &Row, view: &View<'_>) -> bool {
+    row.key == Key::Anywhere && anywhere::can_change(view)
 }
 
 /// Width that the control of a row takes.
@@ -289,7 +314,7 @@ fn pending(ui: &mut Ui, view: &View<'_>, commands: &mut Vec<Command>) {
     ui.add_space(8.0);
     let margin = Margin::symmetric(EDGE as i8, 6);
     Frame::NONE.fill(tokens.warning_soft).corner_radius(theme::R4).inner_margin(margin).show(ui, |ui| {
-        note(ui, (Text::Body, tokens.text), &line, |ui| {
+        line_with(ui, (Text::Body, tokens.text), &line, |ui| {
             let button = ui.add(Button::new(ui::Kind::Secondary, verb));
             if ui::tip(button, "An answer that is being written ends", &[]).clicked() {
                 commands.push(Command::ApplyEngineSettings);
