@@ -1,11 +1,12 @@
 //! The program around the engine: one process with equal front ends over `onebit_engine::session`.
 //!
 //! `folders` says where files live, `models` turns a name into a file, `store` keeps conversations, `transfer` moves them into files
-//! and back, `settings` is the table of settings and their file, `whole_file` replaces files safely, `logbook` is the log, `instance` answers for the running app, `cli` is
+//! and back, `anywhere` has the desktop keep keys, `settings` is the table of settings and their file, `whole_file` replaces files safely, `logbook` is the log, `instance` answers for the running app, `cli` is
 //! the terminal front end. `window` is the graphical one: `shell` is its frame, `panes` its pages, `chat` the controller between
 //! them, the engine and the store, `ui`, `markdown` and `theme` how it is drawn. Front ends know the engine's session layer and never
 //! a lane.
 
+pub mod anywhere;
 pub mod autostart;
 pub mod bus;
 pub mod chat;

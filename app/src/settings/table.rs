@@ -74,6 +74,8 @@ pub enum Key {
     Autostart,
     /// Whether notifications are shown.
     Notifications,
+    /// Whether the desktop keeps keys that work from anywhere.
+    Anywhere,
     /// Light or dark.
     Theme,
     /// Size of everything.
@@ -195,7 +197,7 @@ const LOG_LEVELS: &[(&str, &str)] =
     &[("error", "Problems"), ("warn", "Warnings"), ("info", "Events"), ("debug", "Details")];
 
 /// Every setting, in the order of [`Key`].
-pub static TABLE: LazyLock<[Row; 23]> = LazyLock::new(|| {
+pub static TABLE: LazyLock<[Row; 24]> = LazyLock::new(|| {
     [
         Row::new(
             Key::Start,
@@ -239,6 +241,11 @@ pub static TABLE: LazyLock<[Row; 23]> = LazyLock::new(|| {
             "Notifications",
             "Tells when an answer that took more than ten seconds ends and you are not looking at it.",
         ),
+        Row::new(Key::Anywhere, ("general", "anywhere"), Group::General, Kind::Switch, Value::Switch(false))
+            .says(
+                "Keys that work from anywhere",
+                "Show or hide the window, or begin a chat, from any program. The desktop asks which keys.",
+            ),
         Row::new(
             Key::Theme,
             ("appearance", "theme"),

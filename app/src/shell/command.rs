@@ -61,6 +61,8 @@ pub enum Command {
     SearchSettings,
     /// Change a setting.
     Change(Change),
+    /// Have the desktop ask which keys work from anywhere.
+    ChangeKeysFromAnywhere,
     /// Ask whether to go back to the defaults everywhere.
     AskResetSettings,
     /// Restart the engine or load the model again, so that changed settings take effect.

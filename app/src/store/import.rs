@@ -122,7 +122,7 @@ impl Printer {
         let (mut chat, mut messages) = (chat.clone(), messages.to_vec());
         (chat.persona, chat.folder) = (None, None);
         for message in &mut messages {
-            // Read from JSON a time may differ in its last bit.
+            // A file that went through another program may say a time without its last bits.
             let stats = &mut message.stats;
             for time in [&mut stats.prefill_millis, &mut stats.decode_millis, &mut stats.thinking_millis] {
                 *time = (*time * 1e3).round();

@@ -72,10 +72,12 @@ fn fresh_id() -> i64 {
 
 /// Who wrote a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-#[expect(missing_docs, reason = "the names say it")]
 pub enum Role {
+    /// Instructions that stand before the conversation.
     System,
+    /// The person who asks.
     User,
+    /// The model that answers.
     Assistant,
 }
 

@@ -109,7 +109,9 @@ mod tests {
             (r#"{"top_p":1.5}"#, "top_p"),
             (r#"{"top_k":"many"}"#, "expected u32"),
             (r#"{"warmth":1}"#, "warmth"),
-            (r#"{"min_p":1e99}"#, "min_p"),
+            (r#"{"min_p":1e9}"#, "min_p"),
+            // No number of this width: where it stands is said.
+            (r#"{"min_p":1e99}"#, "number out of range at line 1 column 13"),
             ("[", "EOF"),
         ] {
             let problem = ChatSampling::from_json(text).unwrap_err();

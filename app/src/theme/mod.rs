@@ -81,7 +81,8 @@ pub fn install(ctx: &egui::Context) {
     ctx.set_style_of(Theme::Light, style(&Tokens::light()));
 }
 
-/// Switches the theme.
+/// Switches the theme. `egui` passes the preference on to the window, so that a title bar which the window draws itself looks the same; it
+/// is not read back, because nothing follows the window once the preference is light or dark.
 fn choose(ctx: &egui::Context, appearance: Appearance, desktop_is_dark: Option<bool>) {
     ctx.set_theme(match appearance {
         Appearance::System => match desktop_is_dark {

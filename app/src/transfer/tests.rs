@@ -202,21 +202,45 @@ fn what_is_here_already_is_recognised_whatever_its_ids_and_what_differs_gets_new
     assert_eq!(place.everything().len(), 2);
 }
 
+/// A chat with many times of which every eighth is another number after a way through JSON that rounds.
+fn chat_of_times() -> (Vec<Message>, Vec<Write>) {
+    let chat = Chat::new("Times", "starter");
+    let messages: Vec<Message> = (1..=200_u32)
+        .map(|n| {
+            let mut message = Message::complete(chat.id, None, Role::Assistant, "The Neckar");
+            message.stats.decode_millis = f64::from(n).sqrt() * 1234.567;
+            message.stats.prefill_millis = f64::from(n).ln() * 98.765;
+            message
+        })
+        .collect();
+    let mut writes = vec![Write::PutChat(chat)];
+    writes.extend(messages.iter().cloned().map(Write::AddMessage));
+    (messages, writes)
+}
+
 #[test]
 fn a_chat_is_recognised_whatever_its_times_are() {
     let place = Place::new();
-    let chat = Chat::new("Times", "starter");
-    let mut writes = vec![Write::PutChat(chat.clone())];
-    for n in 1..=200_u32 {
-        let mut message = Message::complete(chat.id, None, Role::Assistant, "The Neckar");
-        // Of such numbers every eighth is another one after a way through JSON.
-        message.stats.decode_millis = f64::from(n).sqrt() * 1234.567;
-        message.stats.prefill_millis = f64::from(n).ln() * 98.765;
-        writes.push(Write::AddMessage(message));
-    }
-    write_all(place.store(), writes);
+    write_all(place.store(), chat_of_times().1);
     let file = place.export("out.json", Format::Json);
     assert_eq!(place.import(&file).unwrap(), Imported { duplicates: 1, ..Imported::default() });
+}
+
+#[test]
+fn times_come_back_to_the_last_bit() {
+    let (messages, writes) = chat_of_times();
+    let (place, there) = (Place::new(), Place::new());
+    write_all(place.store(), writes);
+    let file = place.export("out.json", Format::Json);
+    there.import(&file).unwrap();
+    let imported = there.everything().remove(0).1;
+    assert_eq!(imported.len(), messages.len());
+    for (imported, message) in imported.iter().zip(&messages) {
+        let bits = |message: &Message| {
+            (message.stats.decode_millis.to_bits(), message.stats.prefill_millis.to_bits())
+        };
+        assert_eq!(bits(imported), bits(message), "{:?}", message.stats);
+    }
 }
 
 #[test]

@@ -1,14 +1,18 @@
 //! The application behind the window: takes what has arrived, draws the page, carries out commands. The only place where commands
 //! act.
 
+use std::time::Instant;
+
 use eframe::egui::{self, Context, Id, LayerId, OpenUrl, Order, Ui};
 
+use super::anywhere::Anywhere;
 use super::dialogs::{self, Outcome, Question};
 use super::life::Life;
 use super::outside::Outside;
 use super::picker::{Picked, Picker, Wanted};
 use super::preferences::Preferences;
 use super::settling::Settling;
+use crate::anywhere::Ask;
 use crate::chat::{ChatCommand, Controller, LAST_MODEL, Severity, attach};
 use crate::panes::chat::{ChatPane, message_id, search_id};
 use crate::panes::palette::Palette;
@@ -43,6 +47,14 @@ pub struct Desktop {
     pub(super) ctx: Context,
     /// Whether the window has the keyboard.
     pub(super) focused: bool,
+    /// When it lost the keyboard.
+    pub(super) unfocused: Option<Instant>,
+    /// Whether it can bring itself to the front.
+    pub(super) raises_itself: bool,
+    /// What lets the next window come to the front.
+    pub(super) token: Option<String>,
+    /// How it stands with keys that work from anywhere.
+    pub(super) anywhere: Anywhere,
     pub(super) question: Option<Question>,
     pub(super) page: Page,
     palette: Palette,
@@ -72,6 +84,10 @@ impl Desktop {
             face: Face::default(),
             ctx: Context::default(),
             focused: false,
+            unfocused: None,
+            raises_itself: true,
+            token: None,
+            anywhere: Anywhere::default(),
             page: Page::default(),
             palette: Palette::default(),
             question: None,
@@ -103,7 +119,7 @@ impl Desktop {
         self.life.window_gone();
         // What the window held is freed.
         self.ctx = Context::default();
-        self.focused = false;
+        (self.focused, self.unfocused) = (false, None);
         self.question = None;
         self.outside.vitals.window_gone();
     }
@@ -277,7 +293,11 @@ impl Desktop {
                 self.go(Page::Settings);
                 self.focus = Some(settings::search_id());
             }
-            Command::Change(change) => self.preferences.change(ctx, &mut self.controller, change),
+            Command::Change(change) => {
+                self.preferences.change(ctx, &mut self.controller, change);
+                self.ask_for_keys();
+            }
+            Command::ChangeKeysFromAnywhere => (self.outside.anywhere)(Ask::Change),
             Command::AskResetSettings => self.question = Some(Question::ResetSettings),
             Command::ApplyEngineSettings => self.controller.apply_settings(),
             Command::OpenPlace(path) => self.preferences.opener.open(&path, self.controller.waker()),
@@ -336,6 +356,7 @@ impl Desktop {
                     controller: &self.controller,
                     logbook: self.preferences.logbook,
                     places: &self.preferences.places,
+                    anywhere: &self.anywhere.standing,
                 };
                 self.settings.show(ui, regions, metrics, &view, commands);
             }
@@ -429,7 +450,10 @@ fn drop_hint(ctx: &Context) {
 impl eframe::App for Desktop {
     /// Runs also while the window is hidden.
     fn logic(&mut self, ctx: &Context, _frame: &mut eframe::Frame) {
-        self.focused = ctx.input(|input| input.viewport().focused.unwrap_or(true));
+        let focused = ctx.input(|input| input.viewport().focused.unwrap_or(true));
+        if std::mem::replace(&mut self.focused, focused) && !focused {
+            self.unfocused = Some(Instant::now());
+        }
         self.outside.vitals.count_pass(self.focused);
         if self.attend() {
             ctx.request_repaint();

@@ -135,6 +135,13 @@ impl Life {
         };
     }
 
+    /// Wants a new window in the place of the one that is there.
+    pub fn reopen(&mut self) {
+        if self.stage == Stage::Shown {
+            self.stage = Stage::Returning;
+        }
+    }
+
     /// Wants the end.
     pub fn quit(&mut self) {
         self.stage = Stage::Ending;
@@ -232,6 +239,19 @@ mod tests {
             life.window_gone();
             assert_eq!(life.stage(), Stage::Shown);
         }
+    }
+
+    #[test]
+    fn a_window_is_opened_anew_with_and_without_a_tray() {
+        for mut life in [Life::new(), with_tray(Closing::Ask)] {
+            life.reopen();
+            assert_eq!(life.close_requested(), Close::Go, "nobody is asked");
+            life.window_gone();
+            assert_eq!(life.stage(), Stage::Shown);
+        }
+        let mut life = Life::in_tray();
+        life.reopen();
+        assert_eq!(life.stage(), Stage::Hidden, "there is none to open anew");
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! The application: engine, store and tray over a window that comes and goes. Opens the window, waits without one while the tray
 //! holds the app, ends it on a signal, and shows the one that runs already instead of starting a second.
 
+mod anywhere;
 mod bell;
 mod collecting;
 mod conversing;
@@ -21,7 +22,11 @@ use std::time::{Duration, Instant};
 use anyhow::Context as _;
 use eframe::egui::{Context, IconData, Ui, ViewportBuilder, Visuals};
 use serde_json::json;
+use winit::platform::startup_notify::set_activation_token_env;
+use winit::raw_window_handle::{HasDisplayHandle as _, RawDisplayHandle};
+use winit::window::ActivationToken;
 
+use crate::anywhere::Anywhere;
 use crate::chat::{Controller, EngineBackend, LAST_MODEL, Notice, Severity, Shelf, Waker};
 use crate::folders::Folders;
 use crate::instance::{self, Answers, Claim, Place, Server};
@@ -129,7 +134,7 @@ pub fn run(folders: &Folders, opening: Opening) -> anyhow::Result<()> {
     }
 }
 
-/// Tray, notifications, the wishes of the desktop, and the way back from all of them.
+/// Tray, notifications, the wishes and the keys of the desktop, and the way back from all of them.
 fn outside(bell: &Arc<Bell>) -> (Caller, Outside) {
     let (caller, calls) = Caller::new(Arc::clone(bell));
     let from_tray = caller.clone();
@@ -139,10 +144,13 @@ fn outside(bell: &Arc<Bell>) -> (Caller, Outside) {
         Notifier::new(Arc::new(move |event| from_notifications.call(Call::Notification(event))));
     let from_portal = caller.clone();
     portal::watch(None, Box::new(move |wishes| from_portal.call(Call::Wishes(wishes))));
+    let from_keys = caller.clone();
+    let keys = Anywhere::start(None, Arc::new(move |event| from_keys.call(Call::Anywhere(event))));
     let outside = Outside {
         calls,
         tray: Box::new(move |face| tray.show(face)),
         notify: Box::new(move |notification| notifier.show(notification)),
+        anywhere: Box::new(move |ask| keys.ask(ask)),
         vitals: Arc::default(),
     };
     (caller, outside)
@@ -190,6 +198,10 @@ fn live(desktop: &mut Desktop, bell: &Bell, first_size: [f32; 2]) -> anyhow::Res
 
 /// Shows a window until it is closed.
 fn show(desktop: &mut Desktop, bell: &Bell, size: [f32; 2], icon: &Arc<IconData>) -> anyhow::Result<()> {
+    if let Some(token) = desktop.take_token() {
+        // New windows take it from there, and remove it.
+        set_activation_token_env(ActivationToken::from_raw(token));
+    }
     let options = eframe::NativeOptions {
         viewport: ViewportBuilder::default()
             .with_app_id(APP_ID)
@@ -206,6 +218,7 @@ fn show(desktop: &mut Desktop, bell: &Bell, size: [f32; 2], icon: &Arc<IconData>
         options,
         Box::new(move |creation| {
             desktop.enter(&creation.egui_ctx);
+            desktop.raises_itself = !is_wayland(creation);
             bell.window_opened(creation.egui_ctx.clone());
             Ok(Box::new(Lent(desktop)))
         }),
@@ -213,6 +226,11 @@ fn show(desktop: &mut Desktop, bell: &Bell, size: [f32; 2], icon: &Arc<IconData>
     .map_err(|err| {
         anyhow::anyhow!("the window could not be opened: {err}; the commands of `onebit --help` need none")
     })
+}
+
+/// Whether the window is one of a Wayland compositor, which lets no window raise itself.
+fn is_wayland(creation: &eframe::CreationContext<'_>) -> bool {
+    matches!(creation.display_handle().map(|handle| handle.as_raw()), Ok(RawDisplayHandle::Wayland(_)))
 }
 
 /// The desktop, lent to a window: it is still there when the window is not.

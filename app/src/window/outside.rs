@@ -1,5 +1,5 @@
-//! What the app has besides its window: callers (tray, notifications, a second start, signals), a tray to show its state in, and
-//! numbers for `onebit status`.
+//! What the app has besides its window: callers (tray, notifications, keys that work from anywhere, a second start, signals), a tray to
+//! show its state in, and numbers for `onebit status`.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -9,6 +9,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use serde_json::{Value, json};
 
 use super::bell::Bell;
+use crate::anywhere;
 use crate::notification::{self, Notification};
 use crate::portal::Wishes;
 use crate::tray::{self, Face};
@@ -22,6 +23,8 @@ pub enum Call {
     Notification(notification::Event),
     /// The desktop wishes programs to look like this.
     Wishes(Wishes),
+    /// A key that works from anywhere was pressed, or how it stands with them has changed.
+    Anywhere(anywhere::Event),
     /// A start without a window has waited long enough for a tray.
     NoTray,
     /// Somebody started the app again.
@@ -60,6 +63,8 @@ pub struct Outside {
     pub tray: Box<dyn FnMut(Face)>,
     /// Shows a notification.
     pub notify: Box<dyn FnMut(Notification)>,
+    /// Asks the desktop for keys that work from anywhere.
+    pub anywhere: Box<dyn FnMut(anywhere::Ask)>,
     /// Numbers for `onebit status`.
     pub vitals: Arc<Vitals>,
 }
@@ -68,7 +73,13 @@ impl Outside {
     /// Nobody calls and nobody looks.
     pub fn nobody() -> Self {
         let (_, calls) = channel();
-        Self { calls, tray: Box::new(drop), notify: Box::new(drop), vitals: Arc::default() }
+        Self {
+            calls,
+            tray: Box::new(drop),
+            notify: Box::new(drop),
+            anywhere: Box::new(|_| {}),
+            vitals: Arc::default(),
+        }
     }
 }
 

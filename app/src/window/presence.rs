@@ -30,6 +30,7 @@ impl Desktop {
         let more = self.controller.pump(PUMP_BUDGET);
         let closing = self.preferences.settings.get(Key::Closing).text();
         self.life.set_closing(Closing::named(closing).unwrap_or_default());
+        self.ask_for_keys();
         while let Ok(call) = self.outside.calls.try_recv() {
             self.take_call(call);
         }
@@ -51,7 +52,8 @@ impl Desktop {
 
     fn take_call(&mut self, call: Call) {
         match call {
-            Call::Raise => self.show_window(),
+            Call::Raise => self.show_window(None),
+            Call::Anywhere(event) => self.take_anywhere(event),
             Call::End => self.quit(),
             Call::Wishes(wishes) => self.preferences.desktop_wishes(&self.ctx, wishes),
             Call::Tray(tray::Event::Shown(shown)) => {
@@ -67,18 +69,18 @@ impl Desktop {
             Call::Notification(notification::Event::Absent(why)) => log::warn!("no notifications: {why}"),
             Call::Notification(notification::Event::Open(chat)) => {
                 self.act_outside(Command::OpenChat(chat));
-                self.show_window();
+                self.show_window(None);
             }
         }
     }
 
     fn take_press(&mut self, press: Press) {
         match press {
-            Press::Show => self.show_window(),
+            Press::Show => self.show_window(None),
             Press::Hide => self.act_outside(Command::HideWindow),
             Press::NewChat => {
                 self.act_outside(Command::NewChat);
-                self.show_window();
+                self.show_window(None);
             }
             Press::Model(id) => {
                 let choice = self.controller.shelf.choices.iter().find(|choice| choice.id == id).cloned();
@@ -90,7 +92,7 @@ impl Desktop {
             Press::Lane(name) => self.choose_lane(name),
             Press::Settings => {
                 self.act_outside(Command::Go(Page::Settings));
-                self.show_window();
+                self.show_window(None);
             }
             Press::Stop => self.act_outside(Command::StopAll),
             Press::Quit => self.quit(),
@@ -103,16 +105,26 @@ impl Desktop {
         self.act_outside(Command::Change(Change::set(Key::Lane, name)));
         if busy {
             self.act_outside(Command::ShowSettings(Part::Values(Group::Models)));
-            self.show_window();
+            self.show_window(None);
         } else {
             self.act_outside(Command::ApplyEngineSettings);
         }
     }
 
-    /// Opens the window, or brings it to the front.
-    fn show_window(&mut self) {
+    /// Opens the window, or brings it to the front. Where a window cannot do that itself, one with a token is opened in its place.
+    pub(super) fn show_window(&mut self, token: Option<String>) {
+        let is_open = self.life.stage() == Stage::Shown;
+        if is_open && !self.focused && !self.raises_itself && token.is_some() {
+            self.token = token;
+            self.life.reopen();
+            self.close_window();
+            return;
+        }
+        if !is_open {
+            self.token = token;
+        }
         self.life.show();
-        if self.life.stage() == Stage::Shown {
+        if is_open {
             self.ctx.send_viewport_cmd(ViewportCommand::Minimized(false));
             self.ctx.send_viewport_cmd(ViewportCommand::Focus);
             self.ctx.request_repaint();

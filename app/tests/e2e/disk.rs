@@ -105,7 +105,7 @@ fn a_disk_that_fills_up_in_mid_stream_is_said_and_nothing_of_the_answer_is_lost(
     limit.fill(&app);
     reader.wait("Chats are not being saved");
     if matches!(limit, Limit::FileSystem(_)) {
-        reader.wait("the disk is full; free some space");
+        reader.wait("disk is full; free some space");
     }
     reader.wait("Not saved");
     // What streams on is on the screen, whatever is on the disk.

@@ -7,6 +7,8 @@
 
 mod app;
 mod disk;
+mod keys;
+mod keys_portal;
 mod life;
 mod loss;
 mod measure;

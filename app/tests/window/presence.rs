@@ -6,7 +6,9 @@ use std::rc::Rc;
 use std::sync::mpsc::{Sender, channel};
 
 use eframe::egui::{Key, ViewportCommand, ViewportEvent, ViewportId};
+use onebit::anywhere::{self, Deed};
 use onebit::settings::Key as Setting;
+use onebit::shell::{Command, Page};
 use onebit::store::MessageState;
 use onebit::tray::{self, Face, Mood, Press};
 use onebit::window::{Call, Closing, Outside, Stage};
@@ -212,4 +214,46 @@ fn a_signal_ends_the_app_with_and_without_a_window() {
     beside.calls.send(Call::End).unwrap();
     beside.window.harness.state_mut().attend();
     assert_eq!(beside.stage(), Stage::Ending);
+}
+
+fn pressed(deed: Deed, token: Option<&str>) -> Call {
+    Call::Anywhere(anywhere::Event::Pressed { deed, token: token.map(str::to_owned) })
+}
+
+#[test]
+fn a_key_from_anywhere_puts_the_window_that_has_the_keyboard_away_and_brings_it_back() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut beside = Beside::open_with_tray(folder.path());
+    beside.call(pressed(Deed::Window, Some("token")));
+    assert_eq!(beside.stage(), Stage::Leaving);
+    beside.lose_window();
+    for deed in [Deed::Window, Deed::NewChat] {
+        beside.calls.send(pressed(deed, None)).unwrap();
+        beside.window.harness.state_mut().attend();
+        assert_eq!(beside.stage(), Stage::Shown, "{deed:?}");
+        beside.press(Press::Hide);
+        beside.lose_window();
+    }
+}
+
+#[test]
+fn without_a_tray_a_key_from_anywhere_makes_the_window_small() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut beside = Beside::open(folder.path());
+    beside.calls.send(pressed(Deed::Window, None)).unwrap();
+    beside.window.harness.step();
+    assert!(beside.commands().contains(&ViewportCommand::Minimized(true)), "{:?}", beside.commands());
+    assert_eq!(beside.stage(), Stage::Shown);
+}
+
+#[test]
+fn a_key_from_anywhere_begins_a_chat_from_any_page() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut beside = Beside::open_with_tray(folder.path());
+    beside.window.exchange("Hello", "First");
+    beside.window.act(Command::Go(Page::Settings));
+    beside.call(pressed(Deed::NewChat, None));
+    let desktop = beside.window.harness.state();
+    assert!(desktop.controller.conversation().is_none());
+    assert_eq!((desktop.page(), beside.stage()), (Page::Chat, Stage::Shown));
 }

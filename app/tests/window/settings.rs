@@ -1,10 +1,15 @@
 //! The settings page: values, shortcuts, log, about; what they do, and what a broken file does.
 
+use std::cell::RefCell;
 use std::fs;
+use std::path::Path;
+use std::rc::Rc;
+use std::sync::mpsc::{Sender, channel};
 
 use eframe::egui::accesskit::Role;
-use eframe::egui::{self, vec2};
+use eframe::egui::{self, ViewportCommand, ViewportId, vec2};
 use egui_kittest::kittest::{NodeT as _, Queryable as _};
+use onebit::anywhere::{self, Ask, Deed, End, Standing};
 use onebit::portal::Wishes;
 use onebit::settings::{self, Key};
 use onebit::shell::{Command, Page, Part};
@@ -159,6 +164,128 @@ fn start_with_the_desktop_is_an_entry_that_the_desktop_may_take_away_again() {
     window.click_role(Role::Switch, "Start with the desktop");
     window.until("it is said", |window| window.shows("Start with the desktop could not be changed"));
     assert!(!is_on(&window));
+}
+
+const KEYS: &str = "Keys that work from anywhere";
+
+/// A window over a desktop that can keep keys: says how it stands, and hears what is asked.
+fn open_over_keys(folder: &Path) -> (Window, Sender<Call>, Rc<RefCell<Vec<Ask>>>) {
+    let (calls, receiver) = channel();
+    let asked: Rc<RefCell<Vec<Ask>>> = Rc::default();
+    let heard = Rc::clone(&asked);
+    let anywhere = Box::new(move |ask| heard.borrow_mut().push(ask));
+    let outside = Outside { calls: receiver, anywhere, ..Outside::nobody() };
+    let mut window = open_beside(folder, outside);
+    at(&mut window, group(settings::Group::General));
+    (window, calls, asked)
+}
+
+fn stands(window: &mut Window, calls: &Sender<Call>, standing: Standing) {
+    calls.send(Call::Anywhere(anywhere::Event::Standing(standing))).unwrap();
+    window.steps(3);
+}
+
+#[test]
+fn keys_from_anywhere_are_offered_where_the_desktop_keeps_some_and_their_row_says_how_it_stands() {
+    let folder = tempfile::tempdir().unwrap();
+    let (mut window, calls, asked) = open_over_keys(folder.path());
+    assert!(!window.shows(KEYS), "absent where no portal offers it");
+    stands(&mut window, &calls, Standing::Offered);
+    assert!(window.shows(KEYS) && asked.borrow().is_empty(), "off until the user turns it on");
+    window.click_role(Role::Switch, KEYS);
+    assert_eq!(*asked.borrow(), [Ask::On]);
+    let change = "Change the keys that work from anywhere";
+    let keys =
+        |keys: &[(Deed, &str)]| keys.iter().map(|(deed, words)| (*deed, (*words).to_owned())).collect();
+    let one = keys(&[(Deed::Window, "Super+B")]);
+    for (standing, words, changes) in [
+        (Standing::Asking, "The desktop was asked.", false),
+        (
+            Standing::Kept { keys: one, changes: true },
+            "Show or hide the window: Super+B  ·  New chat: no keys",
+            true,
+        ),
+        (Standing::Kept { keys: keys(&[]), changes: true }, "No keys are chosen. Change shows where", true),
+        (
+            Standing::Kept { keys: keys(&[]), changes: false },
+            "No keys are chosen. The desktop’s settings",
+            false,
+        ),
+        (
+            Standing::Refused("An app id is required.".to_owned()),
+            "refuses: An app id is required. Turning",
+            false,
+        ),
+        (Standing::Ended(End::Portal), "the desktop’s portal has ended", false),
+        (Standing::Ended(End::Session), "has taken them back", false),
+        // Turned on where a desktop kept keys, and now there is another.
+        (Standing::Absent, "This desktop keeps no keys for programs.", false),
+    ] {
+        stands(&mut window, &calls, standing.clone());
+        assert!(window.shows_part(words), "{standing:?}: {:?}", window.names());
+        assert_eq!(window.shows(change), changes, "{standing:?}");
+    }
+    stands(&mut window, &calls, Standing::Kept { keys: keys(&[]), changes: true });
+    window.click(change);
+    assert_eq!(asked.borrow().last(), Some(&Ask::Change));
+    window.click_role(Role::Switch, KEYS);
+    assert_eq!(asked.borrow().last(), Some(&Ask::Off));
+    stands(&mut window, &calls, Standing::Absent);
+    assert!(!window.shows(KEYS));
+}
+
+#[test]
+fn a_cancelled_dialog_turns_keys_from_anywhere_off_and_a_dialog_that_does_not_open_is_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let (mut window, calls, _) = open_over_keys(folder.path());
+    stands(&mut window, &calls, Standing::Offered);
+    window.click_role(Role::Switch, KEYS);
+    stands(&mut window, &calls, Standing::Declined);
+    assert!(!window.harness.state().preferences.settings.get(Key::Anywhere).is_on());
+    assert!(window.shows_part("dialog was cancelled"), "{:?}", window.names());
+    calls.send(Call::Anywhere(anywhere::Event::Unchanged("the display is gone".to_owned()))).unwrap();
+    window.steps(2);
+    assert!(window.shows_part("dialog could not be opened") && window.shows_part("display is gone"));
+}
+
+#[test]
+fn the_page_of_shortcuts_shows_the_keys_that_the_desktop_keeps() {
+    let folder = tempfile::tempdir().unwrap();
+    let (mut window, calls, _) = open_over_keys(folder.path());
+    at(&mut window, Part::Shortcuts);
+    stands(&mut window, &calls, Standing::Offered);
+    assert!(!window.shows("From anywhere"));
+    let keys = [(Deed::NewChat, "Super+N".to_owned())].into();
+    stands(&mut window, &calls, Standing::Kept { keys, changes: true });
+    assert!(window.shows("From anywhere") && window.shows("Super+N") && window.shows("No keys"));
+}
+
+#[test]
+fn the_title_bar_follows_the_theme_of_the_window() {
+    let folder = tempfile::tempdir().unwrap();
+    let (calls, receiver) = channel();
+    let mut window = open_beside(folder.path(), Outside { calls: receiver, ..Outside::nobody() });
+    let mut told = Vec::new();
+    let mut step = |window: &mut Window| {
+        window.steps(1);
+        let commands = &window.harness.output().viewport_output[&ViewportId::ROOT].commands;
+        told.extend(commands.iter().filter_map(|command| match command {
+            ViewportCommand::SetTheme(theme) => Some(*theme),
+            _ => None,
+        }));
+    };
+    for choice in ["light", "dark", "system"] {
+        let change = settings::Change::set(Key::Theme, choice);
+        let ctx = window.harness.ctx.clone();
+        window.harness.state_mut().act(&ctx, Command::Change(change));
+        (0..3).for_each(|_| step(&mut window));
+    }
+    for dark in [false, true] {
+        calls.send(Call::Wishes(Wishes { reduced_motion: false, dark: Some(dark) })).unwrap();
+        (0..3).for_each(|_| step(&mut window));
+    }
+    use egui::SystemTheme::{Dark, Light, SystemDefault};
+    assert_eq!(told, [Light, Dark, SystemDefault, Light, Dark], "once for each change");
 }
 
 #[test]
