@@ -122,7 +122,9 @@ pub fn problem_card(ui: &mut Ui, problem: &Problem<'_>) -> ProblemOutput {
                 icon_filled(ui.painter(), icons::X_CIRCLE, rect.center(), 18.0, tokens.danger);
                 label(ui, Text::Strong, tokens.text, problem.title);
             });
-            paragraph(ui, Text::Body, tokens.text2, problem.detail);
+            if !problem.detail.is_empty() {
+                paragraph(ui, Text::Body, tokens.text2, problem.detail);
+            }
             problem_details(ui, problem.details);
             ui.add_space(4.0);
             ui.horizontal(|ui| {

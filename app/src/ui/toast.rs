@@ -181,7 +181,8 @@ fn toast_ui(ui: &mut Ui, toast: &Toast, action: Option<&str>) -> Press {
             ui.with_layout(Layout::left_to_right(align), |ui| {
                 let (rect, _) = ui.allocate_exact_size(vec2(20.0, 20.0), eframe::egui::Sense::hover());
                 icon_filled(ui.painter(), toast.glyph, rect.center(), 18.0, color);
-                ui.allocate_ui_with_layout(vec2(room, height), Layout::top_down(Align::Min), |ui| {
+                let size = vec2(room, if stacked { height } else { text.y });
+                ui.allocate_ui_with_layout(size, Layout::top_down(Align::Min), |ui| {
                     ui.spacing_mut().item_spacing.y = 0.0;
                     paragraph(ui, Text::Strong, tokens.text, &toast.title);
                     if !toast.detail.is_empty() {

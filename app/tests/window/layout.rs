@@ -2,11 +2,15 @@
 
 use std::time::Duration;
 
-use eframe::egui::{self, vec2};
+use eframe::egui::accesskit::Role as NodeRole;
+use eframe::egui::{self, pos2, vec2};
+use egui_kittest::kittest::NodeT as _;
+use onebit::settings::Group;
+use onebit::shell::{Command, Part, STATUS};
 use onebit::store::{Chat, Message, Role, Store, Write};
 use onebit_engine::session::LoadEvent;
 
-use crate::script::{model, open, open_at, ready};
+use crate::script::{Window, model, open, open_at, ready};
 
 #[test]
 fn regions_have_the_sizes_of_the_design() {
@@ -62,6 +66,72 @@ fn nothing_leaves_the_smallest_window() {
     let all = egui::Rect::from_min_size(egui::Pos2::ZERO, vec2(720.0, 480.0));
     for name in ["Send", "Model: 1bit Starter", "A reply", "Show chats", "Settings", "Chat"] {
         assert!(all.contains_rect(window.rect(name)), "{name} at {:?}", window.rect(name));
+    }
+}
+
+/// Controls that lie on each other or beyond the sides of the window. Rows may hold their own buttons, and the keyboard's text lies in
+/// its field.
+fn collisions(window: &Window, size: egui::Vec2) -> Vec<String> {
+    let is_control = |role: NodeRole| {
+        matches!(
+            role,
+            NodeRole::Button
+                | NodeRole::ComboBox
+                | NodeRole::Switch
+                | NodeRole::RadioButton
+                | NodeRole::TextInput
+                | NodeRole::Slider
+        )
+    };
+    let mut placed: Vec<(String, egui::Rect)> = Vec::new();
+    for node in window.harness.root().children_recursive() {
+        let node = node.accesskit_node();
+        let Some(at) = node.raw_bounds().filter(|_| is_control(node.role())) else { continue };
+        let corners = [at.x0, at.y0, at.x1, at.y1].map(|side| side as f32);
+        let rect = egui::Rect::from_min_max(pos2(corners[0], corners[1]), pos2(corners[2], corners[3]));
+        // What is cut off by the status bar goes on below it.
+        let status = size.y - STATUS;
+        if rect.bottom() <= status {
+            placed.push((node.label().unwrap_or_default(), rect));
+        }
+    }
+    let mut found = Vec::new();
+    for (index, (name, rect)) in placed.iter().enumerate() {
+        if rect.left() < 0.0 || rect.right() > size.x {
+            found.push(format!("{name:?} at {rect:?} leaves the window"));
+        }
+        for (other, beside) in &placed[index + 1..] {
+            let common = rect.intersect(*beside);
+            let inside = rect.contains_rect(*beside) || beside.contains_rect(*rect);
+            if common.is_positive() && common.area() > 1.0 && !inside {
+                found.push(format!("{name:?} at {rect:?} lies on {other:?} at {beside:?}"));
+            }
+        }
+    }
+    found
+}
+
+#[test]
+fn no_control_of_any_page_lies_on_another_however_little_room_there_is() {
+    // Windows of 1280x800 and 900x600 with text of 200 % have as many points as the fourth and fifth; the last show all rows of a page.
+    let sizes = [[1280, 800], [900, 600], [720, 480], [640, 400], [450, 300], [640, 3000], [450, 3000]];
+    for [width, height] in sizes {
+        let size = vec2(width as f32, height as f32);
+        let folder = tempfile::tempdir().unwrap();
+        let mut window = open_at(folder.path(), size, ready());
+        window.script.borrow_mut().load_events.push_back(LoadEvent::Loaded(model("starter")));
+        window.until("the model is loaded", |window| window.shows("Model: 1bit Starter"));
+        window.exchange("Hello", "A reply");
+        let mut found = collisions(&window, size);
+        let pages = [Part::Personas, Part::Deleted, Part::Shortcuts, Part::Log, Part::About];
+        for part in pages.into_iter().chain([Part::Values(Group::General)]) {
+            window.act(Command::ShowSettings(part));
+            window.steps(4);
+            found.extend(
+                collisions(&window, size).into_iter().map(|line| format!("{}: {line}", part.title())),
+            );
+        }
+        assert!(found.is_empty(), "{width}x{height}: {found:#?}");
     }
 }
 

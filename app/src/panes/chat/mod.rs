@@ -203,7 +203,7 @@ impl ChatPane {
         let composer = Rect::from_min_max(pos2(left, bottom - height), pos2(left + width, bottom));
         let mut messages = Rect::from_min_max(rect.min, pos2(rect.right(), composer.top() - 8.0));
         if let Some(refusal) = &controller.shelf.refusal {
-            let top = refusal_card(ui, controller, refusal, composer, commands);
+            let top = refusal_card(ui, controller, refusal, (composer, messages.height()), commands);
             messages.max.y = top - 8.0;
         }
         if let Some(line) = gauge::warning(controller) {
@@ -319,12 +319,13 @@ fn header(
     });
 }
 
-/// Draws why a model was refused above the composer; gives the upper edge.
+/// Draws why a model was refused above the composer; gives the upper edge. With little room without its
+/// details, and with less without the reason; both can be copied.
 fn refusal_card(
     ui: &mut Ui,
     controller: &Controller,
     refusal: &crate::chat::Refusal,
-    composer: Rect,
+    (composer, room): (Rect, f32),
     commands: &mut Vec<Command>,
 ) -> f32 {
     let id = Id::unique("refusal height");
@@ -334,9 +335,9 @@ fn refusal_card(
         composer.max - vec2(12.0, 0.0),
     );
     let title = format!("{} cannot be loaded", refusal.choice.label());
-    let detail = words::sentence(&refusal.failure.summary);
+    let detail = if room < 180.0 { String::new() } else { words::sentence(&refusal.failure.summary) };
     let inner = ui.scope_builder(UiBuilder::new().max_rect(rect), |ui| {
-        let details = &refusal.failure.details;
+        let details = if room < 300.0 { &[] } else { refusal.failure.details.as_slice() };
         let action = Some("Open file…");
         let problem = Problem { title: &title, detail: &detail, details, action, closes: true };
         (ui::problem_card(ui, &problem), ui.min_rect().height())

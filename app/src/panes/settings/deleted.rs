@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use eframe::egui::{Align, Id, Layout, Rect, Ui, UiBuilder, vec2};
+use eframe::egui::{Id, Rect, Ui};
 
-use super::{TWO_LINES, View, card, heading, two_lines};
+use super::{TWO_LINES, View, card, heading, line_with, two_lines};
 use crate::chat::ListCommand;
 use crate::shell::Command;
 use crate::store::{Deleted, DeletedId, now_millis};
@@ -34,18 +34,12 @@ pub fn show(ui: &mut Ui, view: &View<'_>, commands: &mut Vec<Command>) {
         return;
     }
     let keep = view.settings.keep_deleted();
-    let line = ui.allocate_space(vec2(ui.available_width(), 32.0)).1;
-    let right = UiBuilder::new().max_rect(line).layout(Layout::right_to_left(Align::Center));
-    ui.scope_builder(right, |ui| {
+    line_with(ui, (Text::Small, tokens.text2), &rule(keep), |ui| {
         if ui.add(Button::new(Kind::Secondary, "Delete all for good…")).clicked() {
             let all = list.iter().map(|deleted| deleted.id).collect();
             commands.push(Command::InList(ListCommand::DeleteForGood(all)));
         }
-        ui.with_layout(Layout::left_to_right(Align::Center), |ui| {
-            ui::label(ui, Text::Small, tokens.text2, &rule(keep));
-        });
     });
-    ui.advance_cursor_after_rect(line);
     ui.add_space(12.0);
     let now = now_millis();
     card(ui, &vec![TWO_LINES; list.len()], |ui, index, rect| {

@@ -10,12 +10,14 @@ use super::View;
 use crate::logbook::{Line, timestamp};
 use crate::shell::{Command, words};
 use crate::theme::{self, Text, Tokens, icons};
-use crate::ui::{self, Button, Kind, Tone};
+use crate::ui::{self, Button, IconButton, Kind, Tone};
 
 /// How soon a new line is shown while the page is open.
 pub const REFRESH: Duration = Duration::from_millis(250);
 const ROW: f32 = 24.0;
 const BAR: f32 = 52.0;
+/// Below this width the tools stand in a row of their own.
+const NARROW: f32 = 760.0;
 /// Levels of the filter: word, and the least severe level it shows.
 const LEVELS: [(&str, Level); 4] =
     [("All", Level::Trace), ("Events", Level::Info), ("Warnings", Level::Warn), ("Problems", Level::Error)];
@@ -42,11 +44,22 @@ impl LogView {
     pub fn show(&mut self, ui: &mut Ui, view: &View<'_>, commands: &mut Vec<Command>) {
         self.collect(view);
         let all = ui.max_rect();
-        let bar = all.with_max_y(all.top() + BAR);
         let offset = view.controller.utc_offset_secs();
-        ui.scope_builder(UiBuilder::new().max_rect(bar).layout(Layout::left_to_right(Align::Center)), |ui| {
-            self.bar(ui, view, offset, commands);
+        let row = |top: f32| all.with_min_y(top).with_max_y(top + BAR);
+        let across = |rect| UiBuilder::new().max_rect(rect).layout(Layout::left_to_right(Align::Center));
+        let mut bar = row(all.top());
+        let narrow = all.width() < NARROW;
+        ui.scope_builder(across(bar), |ui| {
+            self.levels(ui);
+            if !narrow {
+                self.tools(ui, view, narrow, commands);
+            }
         });
+        if narrow {
+            let second = row(bar.bottom() - 12.0);
+            ui.scope_builder(across(second), |ui| self.tools(ui, view, narrow, commands));
+            bar = bar.union(second);
+        }
         let tokens = theme::tokens(ui.ctx());
         let table =
             Rect::from_min_max(pos2(all.left(), bar.bottom()), pos2(all.right(), all.bottom() - 12.0));
@@ -84,14 +97,20 @@ impl LogView {
         }
     }
 
-    fn bar(&mut self, ui: &mut Ui, view: &View<'_>, offset: i64, commands: &mut Vec<Command>) {
-        let tokens = theme::tokens(ui.ctx());
+    fn levels(&mut self, ui: &mut Ui) {
         ui.spacing_mut().item_spacing.x = 12.0;
-        let level_words = LEVELS.map(|(word, _)| word);
-        if let Some(level) = ui::segment(ui, "Level", &level_words, self.level) {
+        let words = LEVELS.map(|(word, _)| word);
+        if let Some(level) = ui::segment(ui, "Level", &words, self.level) {
             self.level = level;
         }
-        let width = (ui.available_width() - 290.0).clamp(120.0, 280.0);
+    }
+
+    /// Search, following, and what takes the log out of here; without much room by icons.
+    fn tools(&mut self, ui: &mut Ui, view: &View<'_>, narrow: bool, commands: &mut Vec<Command>) {
+        let tokens = theme::tokens(ui.ctx());
+        ui.spacing_mut().item_spacing.x = 12.0;
+        let others = if narrow { 190.0 } else { 290.0 };
+        let width = (ui.available_width() - others).clamp(80.0, 280.0);
         ui.allocate_ui(vec2(width, 28.0), |ui| {
             let field = ui::Field {
                 id: Id::unique("search log"),
@@ -103,13 +122,21 @@ impl LogView {
             ui::text_field(ui, &field, &mut self.search);
         });
         ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
-            let copy = Button::new(Kind::Secondary, "Copy").icon(icons::COPY).enabled(!self.shown.is_empty());
+            let has_lines = !self.shown.is_empty();
+            let (copy, open) = if narrow {
+                // An icon that does nothing would only take room.
+                let copy = has_lines.then(|| ui.add(IconButton::new(icons::COPY, "Copy")));
+                (copy, ui.add(IconButton::new(icons::FOLDER_OPEN, "Open file")))
+            } else {
+                let copy = ui.add(Button::new(Kind::Secondary, "Copy").icon(icons::COPY).enabled(has_lines));
+                (Some(copy), ui.add(Button::new(Kind::Ghost, "Open file")))
+            };
             let tip = format!("Copies the {} lines shown", words::count(self.shown.len() as u64));
-            if ui::tip(ui.add(copy), &tip, &[]).clicked() {
+            if copy.is_some_and(|copy| ui::tip(copy, &tip, &[]).clicked()) {
+                let offset = view.controller.utc_offset_secs();
                 let text: String = self.shown.iter().map(|line| written(line, offset)).collect();
                 commands.push(Command::Copy(text));
             }
-            let open = ui.add(Button::new(Kind::Ghost, "Open file"));
             if ui::tip(open, &view.places.log.to_string_lossy(), &[]).clicked() {
                 commands.push(Command::OpenPlace(view.places.log.clone()));
             }

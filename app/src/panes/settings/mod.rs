@@ -218,41 +218,65 @@ impl SettingsPane {
                         commands.push(Command::ToggleList);
                     }
                 }
-                let width = (ui.available_width() - 460.0).clamp(140.0, 320.0);
+                let narrow = ui.available_width() < NARROW;
+                let tools = if narrow { 240.0 } else { 460.0 };
+                let width = (ui.available_width() - tools).clamp(96.0, 320.0);
                 ui.scope_builder(
                     UiBuilder::new().max_rect(Rect::from_center_size(
                         pos2(ui.cursor().left() + width / 2.0, rect.center().y),
                         vec2(width, 32.0),
                     )),
-                    |ui| self.search_field(ui),
+                    |ui| self.search_field(ui, narrow),
                 );
                 ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
-                    if matches!(self.part, Part::Personas | Part::Deleted | Part::Log | Part::About)
-                        && self.search.is_empty()
-                    {
-                        return;
-                    }
-                    let reset =
-                        Button::new(Kind::Secondary, "Reset all…").enabled(!view.settings.is_default());
-                    if ui.add(reset).clicked() {
-                        commands.push(Command::AskResetSettings);
-                    }
-                    let has_models = !view.controller.shelf.choices.is_empty();
-                    if has_models && matches!(self.part, Part::Values(_)) {
-                        self.scope(ui, view);
-                    }
-                    ui.add_space(4.0);
-                    if ui::toggle(ui, "Changed only", self.changed_only).clicked() {
-                        self.changed_only = !self.changed_only;
-                    }
-                    ui::label(ui, Text::Button, tokens.text2, "Changed only");
+                    self.tools(ui, view, narrow, commands)
                 });
             },
         );
     }
 
-    fn search_field(&mut self, ui: &mut Ui) {
-        let caps = shell::keymap::caps_of(ui.ctx(), &action::SEARCH_SETTINGS);
+    /// What acts on the values that are shown; without much room by icons.
+    fn tools(&mut self, ui: &mut Ui, view: &View<'_>, narrow: bool, commands: &mut Vec<Command>) {
+        if matches!(self.part, Part::Personas | Part::Deleted | Part::Log | Part::About)
+            && self.search.is_empty()
+        {
+            return;
+        }
+        let tokens = theme::tokens(ui.ctx());
+        let can_reset = !view.settings.is_default();
+        let reset = if narrow {
+            // An icon that does nothing would only take room.
+            let icon = IconButton::new(icons::ARROW_COUNTER_CLOCKWISE, "Reset all");
+            can_reset.then(|| ui::tip(ui.add(icon), "Reset all settings", &[]))
+        } else {
+            Some(ui.add(Button::new(Kind::Secondary, "Reset all…").enabled(can_reset)))
+        };
+        if reset.is_some_and(|reset| reset.clicked()) {
+            commands.push(Command::AskResetSettings);
+        }
+        let has_models = !view.controller.shelf.choices.is_empty();
+        if has_models && matches!(self.part, Part::Values(_)) {
+            self.scope(ui, view, if narrow { 112.0 } else { 168.0 });
+        }
+        let toggled = if narrow {
+            let icon = IconButton::new(icons::FUNNEL, "Changed only").selected(self.changed_only);
+            ui::tip(ui.add(icon), "Changed only", &[]).clicked()
+        } else {
+            ui.add_space(4.0);
+            let clicked = ui::toggle(ui, "Changed only", self.changed_only).clicked();
+            ui::label(ui, Text::Button, tokens.text2, "Changed only");
+            clicked
+        };
+        if toggled {
+            self.changed_only = !self.changed_only;
+        }
+    }
+
+    fn search_field(&mut self, ui: &mut Ui, narrow: bool) {
+        let caps = match narrow {
+            true => Vec::new(),
+            false => shell::keymap::caps_of(ui.ctx(), &action::SEARCH_SETTINGS),
+        };
         let caps: Vec<&str> = caps.iter().map(String::as_str).collect();
         let field = ui::Field {
             id: search_id(),
@@ -340,6 +364,9 @@ fn matches(search: &str, texts: &[&str]) -> bool {
     search.to_lowercase().split_whitespace().all(|word| text.contains(word))
 }
 
+/// Below this width the tools of the header are icons.
+const NARROW: f32 = 620.0;
+
 /// A heading over a card.
 fn heading(ui: &mut Ui, text: &str) {
     let tokens = theme::tokens(ui.ctx());
@@ -352,6 +379,25 @@ fn heading(ui: &mut Ui, text: &str) {
     let galley = Text::Subhead.line(ui, text, tokens.text, rect.width());
     ui.painter().galley(rect.min + vec2(2.0, 0.0), galley, tokens.text);
     ui.add_space(10.0);
+}
+
+/// Words in as many lines as they need, with what `button` draws at the right.
+fn line_with(
+    ui: &mut Ui,
+    (style, color): (Text, eframe::egui::Color32),
+    words: &str,
+    button: impl FnOnce(&mut Ui),
+) {
+    let line = Rect::from_min_size(ui.cursor().min, vec2(ui.available_width(), 32.0));
+    let right = UiBuilder::new().max_rect(line).layout(Layout::right_to_left(Align::Center));
+    let mut buttons = ui.new_child(right);
+    button(&mut buttons);
+    let room = buttons.min_rect().left() - 16.0 - line.left();
+    let height = style.wrapped(ui, words, color, room).size().y;
+    let above = ((line.height() - height) / 2.0).max(0.0).round();
+    let at = Rect::from_min_size(line.min + vec2(0.0, above), vec2(room, height));
+    ui.scope_builder(UiBuilder::new().max_rect(at), |ui| ui::paragraph(ui, style, color, words));
+    ui.advance_cursor_after_rect(line.with_max_y(line.bottom().max(at.bottom())));
 }
 
 /// Height of [`two_lines`].

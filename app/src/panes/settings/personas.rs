@@ -2,7 +2,7 @@
 
 use eframe::egui::{Align, Frame, Id, Layout, Margin, Rect, Stroke, Ui, UiBuilder, Vec2, vec2};
 
-use super::{TWO_LINES, View, card, heading, two_lines};
+use super::{TWO_LINES, View, card, heading, line_with, two_lines};
 use crate::chat::{ChatCommand, Controller};
 use crate::panes::sampling::{self, Usual};
 use crate::settings::MAX_SYSTEM_PROMPT_BYTES;
@@ -65,18 +65,11 @@ impl Personas {
 fn list(ui: &mut Ui, controller: &Controller, commands: &mut Vec<Command>) {
     let tokens = theme::tokens(ui.ctx());
     heading(ui, "Personas");
-    let line = ui.allocate_space(vec2(ui.available_width(), 32.0)).1;
-    let right = UiBuilder::new().max_rect(line).layout(Layout::right_to_left(Align::Center));
-    ui.scope_builder(right, |ui| {
-        ui.spacing_mut().item_spacing.x = 16.0;
+    line_with(ui, (Text::Small, tokens.text2), ABOUT, |ui| {
         if ui.add(Button::new(Kind::Primary, "New persona").icon(icons::PLUS)).clicked() {
             commands.push(Command::EditPersona(None));
         }
-        ui.with_layout(Layout::left_to_right(Align::Center), |ui| {
-            ui::paragraph(ui, Text::Small, tokens.text2, ABOUT);
-        });
     });
-    ui.advance_cursor_after_rect(line);
     ui.add_space(12.0);
     let personas = controller.personas();
     if personas.is_empty() {

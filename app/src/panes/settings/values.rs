@@ -1,9 +1,9 @@
 //! The values: a card for each group, a row for each setting, made from the table.
 
 use eframe::egui::style::ScrollAnimation;
-use eframe::egui::{Align, Id, Layout, Rect, Ui, UiBuilder, pos2, vec2};
+use eframe::egui::{Align, Frame, Id, Layout, Margin, Rect, Ui, UiBuilder, pos2, vec2};
 
-use super::{SettingsPane, View, anywhere, card, heading, matches, send};
+use super::{SettingsPane, View, anywhere, card, heading, line_with, matches, send};
 use crate::chat::{Pending, label};
 use crate::settings::table::TABLE;
 use crate::settings::{Group, Key, Kind, Row, Value};
@@ -20,6 +20,10 @@ const FIELD: f32 = 96.0;
 const NOTE: f32 = 8.0;
 /// Height of the field of a text.
 const TEXT_HEIGHT: f32 = 96.0;
+/// Least width for words beside a control; with less the control stands below them.
+const LEAST_WORDS: f32 = 180.0;
+/// Height of a control that stands below its words, with the space after it.
+const BELOW: f32 = 28.0 + 12.0;
 
 impl SettingsPane {
     /// All groups, or what the search leaves of them.
@@ -81,7 +85,7 @@ impl SettingsPane {
     }
 
     /// Chooses whether values are for all models or for one.
-    pub(super) fn scope(&mut self, ui: &mut Ui, view: &View<'_>) {
+    pub(super) fn scope(&mut self, ui: &mut Ui, view: &View<'_>, width: f32) {
         let choices = &view.controller.shelf.choices;
         let words: Vec<&str> =
             std::iter::once("All models").chain(choices.iter().map(|choice| choice.label())).collect();
@@ -89,7 +93,8 @@ impl SettingsPane {
         if chosen.is_none() {
             self.model = None;
         }
-        if let Some(index) = ui::select(ui, "Values for", &words, chosen.map_or(0, |at| at + 1), 168.0) {
+        let chosen_at = chosen.map_or(0, |at| at + 1);
+        if let Some(index) = ui::select(ui, "Values for", &words, chosen_at, width) {
             self.model = index.checked_sub(1).map(|index| choices[index].id.clone());
         }
     }
@@ -102,15 +107,18 @@ impl SettingsPane {
     }
 
     fn height(&self, ui: &Ui, row: &Row, view: &View<'_>) -> f32 {
+        let inner = ui.available_width() - 2.0 * EDGE;
+        let below = is_below(ui, row, inner);
         let reset = if self.is_own(row, view) { 40.0 } else { 0.0 };
         let change = if changes_keys(row, view) { anywhere::CHANGE } else { 0.0 };
-        let width = ui.available_width() - 2.0 * EDGE - control_width(ui, row) - reset - change - 20.0;
+        let beside = control_width(ui, row) + reset + change + 20.0;
+        let width = if below { inner } else { inner - beside };
         let height = |text: &str| {
             Text::Small.wrapped(ui, text, eframe::egui::Color32::PLACEHOLDER, width.max(80.0)).size().y
         };
         let note = note(row, view).map_or(0.0, |(_, note)| height(&note) + NOTE);
         let text = if matches!(row.kind, Kind::Text { .. }) { TEXT_HEIGHT + 12.0 } else { 0.0 };
-        (44.0 + height(row.help) + note + text).round()
+        (44.0 + height(row.help) + note + text + if below { BELOW } else { 0.0 }).round()
     }
 
     fn row(
@@ -131,7 +139,14 @@ impl SettingsPane {
         let is_text = matches!(row.kind, Kind::Text { .. });
         let line = if is_text { rect.with_max_y(rect.bottom() - TEXT_HEIGHT - 12.0) } else { rect };
         let inner = line.shrink2(vec2(EDGE, 0.0));
-        let controls = UiBuilder::new().max_rect(inner).layout(Layout::right_to_left(Align::Center));
+        let below = is_below(ui, row, inner.width());
+        let controls = if below {
+            let at =
+                Rect::from_min_max(pos2(inner.left(), inner.bottom() - BELOW), inner.max - vec2(0.0, 12.0));
+            UiBuilder::new().max_rect(at).layout(Layout::left_to_right(Align::Center))
+        } else {
+            UiBuilder::new().max_rect(inner).layout(Layout::right_to_left(Align::Center))
+        };
         let left_of_controls = ui
             .scope_builder(controls, |ui| {
                 ui.spacing_mut().item_spacing.x = 12.0;
@@ -152,8 +167,8 @@ impl SettingsPane {
                 ui.min_rect().left()
             })
             .inner;
-        let words =
-            Rect::from_min_max(inner.min + vec2(0.0, 13.0), pos2(left_of_controls - 16.0, inner.bottom()));
+        let right = if below { inner.right() } else { left_of_controls - 16.0 };
+        let words = Rect::from_min_max(inner.min + vec2(0.0, 13.0), pos2(right, inner.bottom()));
         ui.scope_builder(UiBuilder::new().max_rect(words), |ui| title(ui, row, view, model, own));
         if is_text {
             let field = Rect::from_min_max(pos2(inner.left(), line.bottom()), rect.max - vec2(EDGE, 12.0));
@@ -226,6 +241,13 @@ fn control_width(ui: &Ui, row: &Row) -> f32 {
     }
 }
 
+/// Whether the control of a row stands below its words, since beside them there is no room in `width`. Counts the button that resets
+/// a value, so that nothing moves when it comes.
+fn is_below(ui: &Ui, row: &Row, width: f32) -> bool {
+    let control = control_width(ui, row);
+    control > 100.0 && width - control - 40.0 - 20.0 < LEAST_WORDS
+}
+
 fn control(ui: &mut Ui, row: &Row, value: &Value, model: Option<&str>) -> Option<Value> {
     let slider = Slider {
         id: Id::unique(("setting", row.key, model)),
@@ -246,7 +268,12 @@ fn control(ui: &mut Ui, row: &Row, value: &Value, model: Option<&str>) -> Option
         Kind::Choice(choices) => {
             let words: Vec<&str> = choices.iter().map(|(_, word)| *word).collect();
             let chosen = choices.iter().position(|(name, _)| *name == value.text()).unwrap_or(0);
-            ui::segment(ui, row.label, &words, chosen).map(|index| Value::from(choices[index].0))
+            let picked = if control_width(ui, row) > ui.available_width() {
+                ui::select(ui, row.label, &words, chosen, 168.0)
+            } else {
+                ui::segment(ui, row.label, &words, chosen)
+            };
+            picked.map(|index| Value::from(choices[index].0))
         }
         Kind::Whole { least, most, step, unit, zero } => {
             let slider = Slider {
@@ -285,17 +312,13 @@ fn pending(ui: &mut Ui, view: &View<'_>, commands: &mut Vec<Command>) {
         }
     };
     ui.add_space(8.0);
-    let size = vec2(ui.available_width(), 44.0);
-    let (rect, _) = ui.allocate_exact_size(size, eframe::egui::Sense::hover());
-    ui.painter().rect_filled(rect, theme::R4, tokens.warning_soft);
-    let inner = rect.shrink2(vec2(EDGE, 0.0));
-    ui.scope_builder(UiBuilder::new().max_rect(inner).layout(Layout::right_to_left(Align::Center)), |ui| {
-        let button = ui.add(Button::new(ui::Kind::Secondary, verb));
-        if ui::tip(button, "An answer that is being written ends", &[]).clicked() {
-            commands.push(Command::ApplyEngineSettings);
-        }
-        ui.with_layout(Layout::left_to_right(Align::Center), |ui| {
-            ui::label(ui, Text::Body, tokens.text, &line);
+    let margin = Margin::symmetric(EDGE as i8, 6);
+    Frame::NONE.fill(tokens.warning_soft).corner_radius(theme::R4).inner_margin(margin).show(ui, |ui| {
+        line_with(ui, (Text::Body, tokens.text), &line, |ui| {
+            let button = ui.add(Button::new(ui::Kind::Secondary, verb));
+            if ui::tip(button, "An answer that is being written ends", &[]).clicked() {
+                commands.push(Command::ApplyEngineSettings);
+            }
         });
     });
 }

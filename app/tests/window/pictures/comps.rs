@@ -191,7 +191,8 @@ fn open(folder: &Path, light: Light) -> (Window, crate::script::Shared) {
 
 fn writing(folder: &Path, width: f32, height: f32) -> Window {
     fill(folder, false);
-    let (mut window, script) = open(folder, Light { size: vec2(width, height), dark: true });
+    let (mut window, script) =
+        open(folder, Light { size: vec2(width, height), dark: true, text_percent: 100 });
     window.until("the chat is shown", |window| window.shows("Answer again"));
     window.send(HEAD);
     script.borrow_mut().events.extend([started(), text(SAVING)]);
@@ -201,7 +202,7 @@ fn writing(folder: &Path, width: f32, height: f32) -> Window {
 
 fn finished(folder: &Path) -> Window {
     fill(folder, true);
-    let (mut window, _) = open(folder, Light { size: vec2(1280.0, 800.0), dark: false });
+    let (mut window, _) = open(folder, Light { size: vec2(1280.0, 800.0), dark: false, text_percent: 100 });
     window.until("the chat is shown", |window| window.shows("Answer again"));
     let file = folder.join("bench-2b-hip.json");
     std::fs::write(&file, "{\"lane\": \"hip\"}\n".repeat(300)).unwrap();
@@ -233,7 +234,7 @@ fn branch(folder: &Path) -> Window {
     pages.write(Write::ShowLeaf { chat, leaf });
     pages.others();
     pages.close(chat);
-    let (mut window, _) = open(folder, Light { size: vec2(1280.0, 800.0), dark: true });
+    let (mut window, _) = open(folder, Light { size: vec2(1280.0, 800.0), dark: true, text_percent: 100 });
     window.until("the chat is shown", |window| window.shows_part("Thought for"));
     window.press(Modifiers::COMMAND, Key::I);
     window.steps(10);
@@ -243,7 +244,7 @@ fn branch(folder: &Path) -> Window {
 fn empty(folder: &Path) -> Window {
     let (backend, script) = scripted(ready());
     script.borrow_mut().load_events.push_back(LoadEvent::Loaded(model("starter")));
-    let light = Light { size: vec2(1280.0, 800.0), dark: false };
+    let light = Light { size: vec2(1280.0, 800.0), dark: false, text_percent: 100 };
     let mut window = open_over(folder, light, backend, vec![super::studio::found("starter")]);
     window.until("the model is loaded", |window| window.harness.state().controller.model().is_some());
     window.until("the store has answered", |window| window.harness.state().controller.library.known);
@@ -255,7 +256,7 @@ fn empty(folder: &Path) -> Window {
 
 fn settings(folder: &Path) -> Window {
     fill(folder, true);
-    let (mut window, _) = open(folder, Light { size: vec2(1280.0, 800.0), dark: false });
+    let (mut window, _) = open(folder, Light { size: vec2(1280.0, 800.0), dark: false, text_percent: 100 });
     window.act(Command::ShowSettings(Part::Values(Group::General)));
     window.steps(10);
     window

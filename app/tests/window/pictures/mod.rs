@@ -20,10 +20,20 @@ const ONLY: &str = "ONEBIT_PICTURES_ONLY";
 #[test]
 #[ignore = "draws pictures; packaging/screenshots.sh runs it"]
 fn draw() {
+    draw_in(&Light::all().collect::<Vec<_>>());
+}
+
+#[test]
+#[ignore = "draws pictures; packaging/screenshots.sh runs it"]
+fn draw_extremes() {
+    draw_in(&Light::extremes());
+}
+
+fn draw_in(lights: &[Light]) {
     let (folder, only) = wanted();
     let studio = Studio::open();
     for (name, scene) in scenes::ALL {
-        for light in Light::all() {
+        for &light in lights {
             let name = light.picture(name);
             if name.contains(&only) {
                 let set = studio.set(light);

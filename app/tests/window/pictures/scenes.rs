@@ -111,7 +111,10 @@ fn chat_edit(set: &Set) -> Window {
 
 fn chat_inspector(set: &Set) -> Window {
     let mut window = set.open();
-    window.press(Modifiers::COMMAND, Key::I);
+    // In a large window it is open at first.
+    if !window.shows("Sampling") {
+        window.press(Modifiers::COMMAND, Key::I);
+    }
     window.until("the panel is open", |window| window.shows("Sampling"));
     window.steps(8);
     window

@@ -19,11 +19,12 @@ use onebit_engine::session::EngineOptions;
 use super::samples;
 use crate::script::{Window, open_with};
 
-/// Size and theme of a picture.
+/// Size, theme and text size of a picture.
 #[derive(Debug, Clone, Copy)]
 pub struct Light {
     pub size: Vec2,
     pub dark: bool,
+    pub text_percent: u32,
 }
 
 impl Light {
@@ -31,17 +32,34 @@ impl Light {
     pub fn all() -> impl Iterator<Item = Self> {
         [vec2(1280.0, 800.0), vec2(900.0, 600.0)]
             .into_iter()
-            .flat_map(|size| [true, false].map(|dark| Self { size, dark }))
+            .flat_map(|size| [true, false].map(|dark| Self { size, dark, text_percent: 100 }))
+    }
+
+    /// The smallest window, a large one, and the smallest and largest text.
+    pub fn extremes() -> [Self; 5] {
+        [
+            Self { size: vec2(720.0, 480.0), dark: true, text_percent: 100 },
+            Self { size: vec2(1920.0, 1200.0), dark: true, text_percent: 100 },
+            Self { size: vec2(900.0, 600.0), dark: false, text_percent: 80 },
+            Self { size: vec2(1280.0, 800.0), dark: false, text_percent: 200 },
+            Self { size: vec2(900.0, 600.0), dark: true, text_percent: 200 },
+        ]
     }
 
     /// Name of the picture of a scene.
     pub fn picture(self, scene: &str) -> String {
-        format!("{scene}-{}-{}", self.size.x, if self.dark { "dark" } else { "light" })
+        let text = if self.text_percent == 100 { String::new() } else { format!("-{}", self.text_percent) };
+        format!("{scene}-{}-{}{text}", self.size.x, if self.dark { "dark" } else { "light" })
+    }
+
+    /// Size in points, of which larger text leaves fewer.
+    fn points(self) -> Vec2 {
+        self.size * 100.0 / self.text_percent as f32
     }
 
     /// Whether lists and panels are sheets over the page.
     pub fn is_narrow(self) -> bool {
-        self.size.x < 1080.0
+        self.points().x < 1080.0
     }
 }
 
@@ -62,7 +80,7 @@ impl Studio {
     pub fn open() -> Self {
         let studio = Self { filled: tempfile::tempdir().unwrap() };
         samples::fill(studio.filled.path());
-        let light = Light { size: vec2(1280.0, 800.0), dark: true };
+        let light = Light { size: vec2(1280.0, 800.0), dark: true, text_percent: 100 };
         let mut window = open(studio.filled.path(), light);
         window.until("the chat is open", |window| window.shows("Answer again"));
         window.send(samples::ASKED);
@@ -92,7 +110,10 @@ impl Set {
             std::fs::copy(file.path(), self.folder.path().join(file.file_name())).unwrap();
         }
         let mut window = self.open_empty();
-        window.until("the chat is shown", |window| window.shows(samples::ASKED));
+        window.until("the chat is shown", |window| {
+            window.harness.state().controller.conversation().is_some_and(|shown| shown.messages.len() == 4)
+        });
+        window.steps(4);
         // Tokens are counted on a thread.
         window.until("the context is counted", |window| {
             window.harness.state().controller.context_use().is_some_and(|used| !used.estimated)
@@ -133,7 +154,9 @@ fn somebody() -> Folders {
 pub fn open_over(folder: &Path, light: Light, backend: Box<dyn Backend>, models: Vec<FoundModel>) -> Window {
     let settings_file = folder.join("settings.toml");
     let theme = if light.dark { "dark" } else { "light" };
-    std::fs::write(&settings_file, format!("[appearance]\ntheme = \"{theme}\"\n")).unwrap();
+    let text = light.text_percent;
+    std::fs::write(&settings_file, format!("[appearance]\ntheme = \"{theme}\"\ntext_size = {text}\n"))
+        .unwrap();
     let waker: onebit::chat::Waker = Arc::new(|| {});
     let own = |variable: &str| (variable == "HOME").then(|| folder.as_os_str().to_owned());
     let own = Folders::from_variables(own).expect("the folder is absolute");
@@ -146,7 +169,7 @@ pub fn open_over(folder: &Path, light: Light, backend: Box<dyn Backend>, models:
     let (sender, calls) = channel();
     sender.send(Call::Tray(tray::Event::Shown(true))).expect("the receiver is held here");
     let outside = Outside { calls, ..Outside::nobody() };
-    let mut window = open_with(folder, light.size, backend, models, (preferences, outside));
+    let mut window = open_with(folder, light.points(), backend, models, (preferences, outside));
     // The harness begins with its own theme, and without motion.
     let ctx = window.harness.ctx.clone();
     ctx.set_theme(if light.dark { Theme::Dark } else { Theme::Light });
