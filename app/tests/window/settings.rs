@@ -181,7 +181,7 @@ fn open_over_keys(folder: &Path) -> (Window, Sender<Call>, Rc<RefCell<Vec<Ask>>>
 }
 
 fn stands(window: &mut Window, calls: &Sender<Call>, standing: Standing) {
-    calls.send(Call::Anywhere(anywhere::Event::Standing(standing))).unwrap();
+    calls.send(Call::Anywhere(anywhere::Event::Standing(standing))).expect("the window listens");
     window.steps(3);
 }
 
