@@ -1,7 +1,8 @@
 //! What a frame of the chat page costs the program itself, without a display and without rasterising: layout, painting into shapes,
 //! tessellation. A chat of 200 messages is open among 10,000, and a scripted engine writes 500 tokens a second.
 //!
-//! `cargo run --release -p onebit --example chat_frames [CHATS]`; prints one line a scenario. Promised are under 8 ms a frame and
+//! `cargo run --release -p onebit --example chat_frames [CHATS [folder]]`; with `folder` the chats are all in one, which
+//! is open. Prints one line a scenario. Promised are under 8 ms a frame and
 //! text that is at most 50 ms late. The chats are in a temporary folder.
 
 use std::cell::RefCell;
@@ -16,7 +17,7 @@ use eframe::egui::{self, Context, Event as Input, Pos2, RawInput, Rect, vec2};
 use onebit::chat::backend::{Generating, Loading};
 use onebit::chat::{Backend, Controller, Engine, Listing, Shelf, Waker};
 use onebit::models::{FoundModel, Origin};
-use onebit::store::{Chat, Message, MessageId, Role, Store, Write, state};
+use onebit::store::{Chat, Folder, Message, MessageId, Role, Store, Write, state};
 use onebit::window::{Desktop, Outside, preferences};
 use onebit_engine::session::{
     EngineOptions, EngineStatus, Event, LoadEvent, LoadOptions, ModelStatus, Request, StopReason,
@@ -128,9 +129,16 @@ fn answer_text() -> String {
 
 /// Fills a store and remembers the long chat as the one to open.
 fn fill(store: &Store, chats: usize) {
+    let folder = std::env::args().nth(2).filter(|word| word == "folder").map(Folder::new);
     let mut unsent = Vec::new();
     for number in 0..chats {
-        unsent.push(Write::PutChat(Chat::new(format!("Chat number {number} about something"), "starter")));
+        let chat = Chat::new(format!("Chat number {number} about something"), "starter");
+        unsent.push(Write::PutChat(Chat { folder: folder.as_ref().map(|folder| folder.id), ..chat }));
+    }
+    if let Some(folder) = folder {
+        let value = folder.id.0.to_string();
+        unsent.push(Write::SetState { name: state::OPEN_FOLDERS.to_owned(), value });
+        unsent.push(Write::PutFolder(folder));
     }
     let chat = Chat::new("The long one", "starter");
     unsent.push(Write::PutChat(chat.clone()));

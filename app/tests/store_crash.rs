@@ -1,5 +1,5 @@
 //! What the store promised to have saved is there after the process is killed, without a chance to clean up, at any moment: while an
-//! answer streams, while messages are edited, branches switched and chats deleted, and in the middle of an import.
+//! answer streams, while messages are edited, branches switched, chats moved between folders and deleted, and in the middle of an import.
 #![expect(clippy::unwrap_used, reason = "this binary is only compiled for tests")]
 
 use std::collections::HashMap;
@@ -10,7 +10,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use onebit::store::{
-    Chat, ChatId, Event, Message, MessageId, MessageState, Query, Role, Snapshot, Store, Ticket, Write,
+    Chat, ChatId, Event, Folder, FolderId, Message, MessageId, MessageState, Query, Role, Snapshot, Store,
+    Ticket, Write,
 };
 use onebit::transfer::{self, Format, Progress};
 
@@ -128,11 +129,12 @@ struct Steps {
     made: i64,
     chats: Vec<ChatId>,
     messages: Vec<(ChatId, MessageId)>,
+    folders: Vec<FolderId>,
 }
 
 impl Steps {
     fn new(seed: u64) -> Self {
-        Self { random: Random(seed), made: 0, chats: Vec::new(), messages: Vec::new() }
+        Self { random: Random(seed), made: 0, chats: Vec::new(), messages: Vec::new(), folders: Vec::new() }
     }
 
     fn next_id(&mut self) -> i64 {
@@ -140,8 +142,23 @@ impl Steps {
         self.made
     }
 
+    fn change_folders(&mut self) -> Write {
+        let kind = self.random.below(4);
+        if self.folders.is_empty() || kind < 2 {
+            let mut folder = Folder::new(format!("folder {}", self.made));
+            (folder.id, folder.created_millis) = (FolderId(self.next_id()), 1);
+            self.folders.push(folder.id);
+            return Write::PutFolder(folder);
+        }
+        let at = self.random.below(self.folders.len());
+        match kind {
+            2 => Write::RenameFolder { folder: self.folders[at], name: format!("name {}", self.made) },
+            _ => Write::DeleteFolder(self.folders.swap_remove(at)),
+        }
+    }
+
     fn next(&mut self) -> Write {
-        let kind = self.random.below(10);
+        let kind = self.random.below(12);
         if self.chats.is_empty() || kind == 0 {
             let mut chat = Chat::new(format!("chat {}", self.made), "none");
             (chat.id, chat.created_millis, chat.updated_millis) = (ChatId(self.next_id()), 1, 1);
@@ -163,6 +180,11 @@ impl Steps {
             5 | 6 => Write::ShowLeaf { chat, leaf: message },
             7 => Write::Rename { chat, title: format!("title {}", self.random.below(1000)) },
             8 => Write::Pin { chat, pinned: self.random.below(2) == 0 },
+            10 => Write::MoveChat {
+                chat,
+                folder: self.random.below(self.folders.len() + 1).checked_sub(1).map(|at| self.folders[at]),
+            },
+            11 => self.change_folders(),
             _ => {
                 self.chats.retain(|known| *known != chat);
                 self.messages.retain(|(of, _)| *of != chat);
@@ -191,12 +213,13 @@ fn child_that_edits_until_it_is_killed() {
     }
 }
 
-type Everything = HashMap<ChatId, (Chat, Vec<Message>)>;
+type Everything = (HashMap<ChatId, (Chat, Vec<Message>)>, Vec<Folder>);
 
 fn everything(database: &Path) -> Everything {
     let mut snapshot = Snapshot::open(database).unwrap();
     let heads = snapshot.heads().unwrap();
-    heads.iter().map(|head| (head.id, snapshot.chat(head.id).unwrap().unwrap())).collect()
+    let chats = heads.iter().map(|head| (head.id, snapshot.chat(head.id).unwrap().unwrap())).collect();
+    (chats, snapshot.folders().unwrap())
 }
 
 #[test]
@@ -333,7 +356,7 @@ fn an_import_that_is_killed_leaves_all_of_it_or_nothing() {
         assert!(!said || total == CHATS, "round {round}: the import was acknowledged and is gone");
         let found = everything(&folder.path().join("chats.db"));
         let (_, own) =
-            found.values().find(|(chat, _)| chat.title == OWN).expect("it was there before the import");
+            found.0.values().find(|(chat, _)| chat.title == OWN).expect("it was there before the import");
         let saved = saved.unwrap_or(0);
         assert!(own.len() >= saved, "round {round}: {saved} messages were saved, {} are there", own.len());
         interleaved += usize::from(total == 0 && saved > 1);

@@ -132,6 +132,10 @@ impl Controller {
         }
         self.opening = None;
         self.open = Some(chat.id);
+        // It may have been pinned or moved since it was asked for.
+        if let Some(listed) = self.library.chats.iter().find(|listed| listed.id == chat.id) {
+            (chat.pinned, chat.folder) = (listed.pinned, listed.folder);
+        }
         self.reveal(&mut chat, &messages);
         // What is in memory is newer than what was asked for.
         self.conversations.entry(chat.id).or_insert_with(|| Conversation::restore(chat, messages));

@@ -2,7 +2,7 @@
 //! older question is dropped.
 
 use super::Controller;
-use crate::store::{ChatHead, ChatId, Hit, Query};
+use crate::store::{ChatHead, ChatId, FolderId, Hit, Query};
 
 /// Most chats that are looked for.
 const MAX_FOUND: usize = 8;
@@ -24,6 +24,8 @@ pub struct FoundChat {
     pub title: String,
     /// The place in a message that has the text; empty when the title has it.
     pub snippet: String,
+    /// The folder it is in.
+    pub folder: Option<FolderId>,
 }
 
 impl Finder {
@@ -41,14 +43,14 @@ impl Finder {
 
 impl From<&ChatHead> for FoundChat {
     fn from(chat: &ChatHead) -> Self {
-        Self { id: chat.id, title: chat.title.clone(), snippet: String::new() }
+        Self { id: chat.id, title: chat.title.clone(), snippet: String::new(), folder: chat.folder }
     }
 }
 
 impl From<&Hit> for FoundChat {
     fn from(hit: &Hit) -> Self {
         let snippet = hit.snippet.iter().map(|piece| piece.text.as_str()).collect();
-        Self { id: hit.chat.id, title: hit.chat.title.clone(), snippet }
+        Self { id: hit.chat.id, title: hit.chat.title.clone(), snippet, folder: hit.chat.folder }
     }
 }
 

@@ -108,7 +108,7 @@ impl Library {
     }
 
     /// Shows the chats of a folder, or hides them; gives what is to be remembered of it.
-    pub(super) fn show_folder(&mut self, id: FolderId, open: bool) -> String {
+    pub fn show_folder(&mut self, id: FolderId, open: bool) -> String {
         if open {
             self.open_folders.insert(id);
         } else {

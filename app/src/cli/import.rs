@@ -96,7 +96,7 @@ fn report(imported: Imported, output: &mut Output) -> Result<()> {
         }));
     }
     note(&format!(
-        "imported {chats} chats with {messages} messages and {personas} personas; {duplicates} were here already"
+        "imported {chats} chats with {messages} messages, {personas} personas and {folders} folders; {duplicates} were here already"
     ));
     Ok(())
 }

@@ -287,7 +287,7 @@ pub static TABLE: LazyLock<[Row; 24]> = LazyLock::new(|| {
         )
         .says(
             "Keep what was deleted",
-            "Deleted chats, messages and personas can be restored so long; 0 removes them after a minute.",
+            "Deleted chats, messages, personas and folders can be restored so long; 0 removes them after a minute.",
         ),
         Row::new(
             Key::SystemPrompt,

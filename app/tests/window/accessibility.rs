@@ -5,6 +5,7 @@ use std::collections::HashSet;
 use eframe::egui::accesskit::{Action, Role};
 use eframe::egui::{Key, Modifiers, Rect, vec2};
 use egui_kittest::kittest::NodeT as _;
+use onebit::chat::ListCommand;
 use onebit::settings::Group;
 use onebit::shell::{Command, Part};
 use onebit_engine::session::LoadEvent;
@@ -55,6 +56,9 @@ fn every_control_of_every_page_has_a_name_a_role_and_a_state() {
     let mut found = problems(&window, "welcome");
     window.exchange("Hello", "An answer with `code`.\n\n```rust\nfn main() {}\n```");
     found.extend(problems(&window, "chat"));
+    window.act(Command::InList(ListCommand::MakeFolder("Notes".to_owned(), Vec::new())));
+    window.steps(3);
+    found.extend(problems(&window, "folders"));
     for part in parts() {
         window.act(Command::ShowSettings(part));
         window.steps(3);

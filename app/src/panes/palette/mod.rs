@@ -258,7 +258,13 @@ impl Palette {
                 let title = if found.title.is_empty() { "Untitled".to_owned() } else { found.title };
                 let marks = fuzzy::fuzzy(query, &title).map(|found| found.marks).unwrap_or_default();
                 let chat = entry("Chats", icons::CHAT_CIRCLE, title, Command::OpenChat(found.id));
-                Entry { marks, note: found.snippet, ..chat }
+                let folder = found.folder.and_then(|folder| now.controller.folder(folder));
+                let note = match (folder, found.snippet.is_empty()) {
+                    (Some(folder), true) => folder.name.clone(),
+                    (Some(folder), false) => format!("{} · {}", folder.name, found.snippet),
+                    (None, _) => found.snippet,
+                };
+                Entry { marks, note, ..chat }
             })
             .collect()
     }

@@ -231,3 +231,88 @@ impl<'l> Plan<'l> {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::{Chat, ChatHead, Folder};
+
+    /// Two chats outside; folders A with two chats, B with none, C with one; A and B are open.
+    fn library() -> Library {
+        let folders = ["A", "B", "C"].map(Folder::new);
+        let chat = |(title, folder): (&str, Option<usize>)| {
+            let chat = Chat { folder: folder.map(|at| folders[at].id), ..Chat::new(title, "") };
+            ChatHead::from(&chat)
+        };
+        let chats = [("a1", Some(0)), ("x", None), ("c1", Some(2)), ("a2", Some(0)), ("y", None)].map(chat);
+        let mut library = Library::default();
+        library.take_folders(folders.to_vec());
+        library.take(chats.to_vec(), 5);
+        for folder in &folders[..2] {
+            library.show_folder(folder.id, true);
+        }
+        library
+    }
+
+    fn name(library: &Library, item: Item) -> String {
+        match item {
+            Item::Chat(id) => library.chats.iter().find(|chat| chat.id == id).unwrap().title.clone(),
+            Item::Folder(id) => library.folders.iter().find(|folder| folder.id == id).unwrap().name.clone(),
+        }
+    }
+
+    #[test]
+    fn rows_are_numbered_in_the_order_in_which_they_stand_and_found_where_they_stand() {
+        let library = library();
+        let plan = Plan::of(&library, 0);
+        let rows: Vec<_> = plan.rows_between(0.0, plan.bottom).collect();
+        let names: Vec<String> =
+            (0..plan.rows()).map(|row| name(&library, plan.item(row).unwrap())).collect();
+        assert_eq!(names, ["x", "y", "A", "a1", "a2", "B", "C"]);
+        assert_eq!(rows.iter().map(|(number, ..)| *number).collect::<Vec<_>>(), (0..7).collect::<Vec<_>>());
+        for (number, y, _) in &rows {
+            let item = plan.item(*number).unwrap();
+            assert_eq!(plan.find(item), Some((item, *y)), "{}", name(&library, item));
+        }
+        assert_eq!(plan.item(7), None);
+        assert_eq!(plan.beside(0)[0], None);
+        // The note below B takes the place of a row.
+        assert_eq!(plan.notes_between(0.0, plan.bottom).count(), 1);
+        assert!((rows[6].1 - rows[5].1 - 2.0 * ROW_STEP).abs() < 0.1);
+        // A chat in a closed folder is where its folder is.
+        let hidden = library.chats.iter().find(|chat| chat.title == "c1").unwrap().id;
+        assert_eq!(plan.find(Item::Chat(hidden)), Some((plan.item(6).unwrap(), rows[6].1)));
+    }
+
+    #[test]
+    fn of_a_long_list_the_rows_between_two_heights_are_those_that_touch_what_lies_between() {
+        let library = library();
+        let plan = Plan::of(&library, 0);
+        let all: Vec<_> = plan.rows_between(0.0, plan.bottom).collect();
+        let (from, to) = (all[2].1 + 1.0, all[4].1 + 1.0);
+        let seen: Vec<_> = plan.rows_between(from, to).map(|(number, ..)| number).collect();
+        assert!([2, 3, 4].iter().all(|number| seen.contains(number)) && seen.len() <= 5, "{seen:?}");
+    }
+
+    #[test]
+    fn what_is_dropped_on_a_folder_or_on_its_chats_goes_into_it_and_above_the_folders_out() {
+        let library = library();
+        let plan = Plan::of(&library, 0);
+        let at = |row: usize| plan.rows_between(0.0, plan.bottom).nth(row).unwrap().1 + ROW / 2.0;
+        let expected = [
+            Target::Out,
+            Target::Out,
+            Target::Folder(0),
+            Target::Folder(0),
+            Target::Folder(0),
+            Target::Folder(1),
+        ];
+        for (row, expected) in expected.into_iter().enumerate() {
+            assert_eq!(plan.target(at(row)), Some(expected), "row {row}");
+        }
+        assert_eq!(plan.target(at(5) + ROW_STEP), Some(Target::Folder(1)), "the note of an empty folder");
+        assert_eq!(plan.target(at(6)), Some(Target::Folder(2)));
+        assert_eq!(plan.target(plan.folders_top.unwrap() + 4.0), None, "the title of the folders");
+        assert_eq!(plan.target(plan.bottom + 50.0), None);
+    }
+}
