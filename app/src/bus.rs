@@ -17,6 +17,15 @@ pub fn connect(address: Option<&str>, patience: Duration) -> zbus::Result<Builde
     Ok(builder.method_timeout(patience))
 }
 
+/// Longest activation token, in bytes.
+const MAX_TOKEN_BYTES: usize = 512;
+
+/// A token with which the desktop lets a window come to the front, if it is one that can stand in an environment.
+pub fn activation_token(text: &str) -> Option<String> {
+    let fits = !text.is_empty() && text.len() <= MAX_TOKEN_BYTES;
+    (fits && text.bytes().all(|byte| byte.is_ascii_graphic())).then(|| text.to_owned())
+}
+
 /// Whether the program runs in a sandbox, where no name of its own may be taken on the bus and the desktop's files are others.
 pub fn is_sandboxed() -> bool {
     std::path::Path::new("/.flatpak-info").exists()

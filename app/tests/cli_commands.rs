@@ -270,7 +270,7 @@ fn status_shows_what_the_running_app_answers() {
     let Claim::First(place) = instance::claim(&folders).unwrap() else { panic!("the home is not empty") };
     let answers = Answers {
         status: Box::new(|| serde_json::json!({ "running": true, "lane": "cpu-avx2", "threads": 4 })),
-        raise: Box::new(|| {}),
+        raise: Box::new(|_| {}),
     };
     let server = Server::start(place, answers).unwrap();
     assert_eq!(json(&home, &["status", "--json"])["lane"], "cpu-avx2");

@@ -275,7 +275,7 @@ impl<'c> Desk<'c> {
             (REQUEST, "Response") => self.answered(path, reply::answer(message)).await,
             (SESSION, "Closed") => self.closed(path),
             (SHORTCUTS, "Activated") => {
-                if let Step::Bound(session) = &self.step
+                if let Some(session) = self.session()
                     && let Some((deed, token)) = reply::pressed(message, session)
                 {
                     (self.report)(Event::Pressed { deed, token });
@@ -345,10 +345,17 @@ impl<'c> Desk<'c> {
     }
 
     fn closed(&mut self, path: &ObjectPath<'_>) {
-        let (Step::Bound(session) | Step::Binding { session, .. }) = &self.step else { return };
-        if **session == *path {
+        if self.session().is_some_and(|session| **session == *path) {
             self.step = Step::None;
             self.tell(Standing::Ended(End::Session));
+        }
+    }
+
+    /// The session that keeps keys, or is about to.
+    fn session(&self) -> Option<&OwnedObjectPath> {
+        match &self.step {
+            Step::Bound(session) | Step::Binding { session, .. } => Some(session),
+            Step::None | Step::Creating(_) => None,
         }
     }
 

@@ -7,13 +7,12 @@ use zbus::Message;
 use zbus::zvariant::{Dict, ObjectPath, OwnedObjectPath, Structure, Value};
 
 use super::Deed;
+use crate::bus;
 
 /// Longest description of a key, in characters.
 const MAX_KEY_CHARS: usize = 48;
 /// Longest reason, in characters.
 const MAX_REASON_CHARS: usize = 240;
-/// Longest activation token, in bytes.
-const MAX_TOKEN_BYTES: usize = 512;
 
 /// Answer to a request.
 #[derive(Debug, PartialEq)]
@@ -108,13 +107,10 @@ fn path(value: &Value<'_>) -> Option<OwnedObjectPath> {
     }
 }
 
-/// A token that can stand in an environment.
+/// An activation token.
 fn token(value: &Value<'_>) -> Option<String> {
     let Value::Str(token) = value else { return None };
-    let fits = !token.is_empty()
-        && token.len() <= MAX_TOKEN_BYTES
-        && token.bytes().all(|byte| byte.is_ascii_graphic());
-    fits.then(|| token.to_string())
+    bus::activation_token(token)
 }
 
 /// A value of a dictionary, out of the variants it is wrapped in.
@@ -240,7 +236,7 @@ mod tests {
         assert_eq!(good, Some((Deed::NewChat, Some("gnome-shell/1-2_TIME3".to_owned()))));
         assert_eq!(press("/other", "new-chat", Value::from("t")), None);
         assert_eq!(press(SESSION, "format-disk", Value::from("t")), None);
-        let long = "t".repeat(MAX_TOKEN_BYTES + 1);
+        let long = "t".repeat(513);
         for bad in [
             Value::from(""),
             Value::from("a b"),

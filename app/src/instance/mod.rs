@@ -96,18 +96,19 @@ pub fn claim(folders: &Folders) -> Result<Claim, InstanceError> {
 /// # Errors
 /// Something is running and does not answer sensibly.
 pub fn status(folders: &Folders) -> Result<Option<Value>, InstanceError> {
-    Client { socket: folders.runtime.join(SOCKET) }.ask_if_running("status")
+    Client { socket: folders.runtime.join(SOCKET) }.ask_if_running(&json!({ "ask": "status" }))
 }
 
 impl Client {
-    /// Asks the running app to show its window. Waits a moment for an app that is just starting.
+    /// Asks the running app to show its window, with what the desktop gave this start so that its window may come to the front. Waits a
+    /// moment for an app that is just starting.
     ///
     /// # Errors
     /// It does not answer.
-    pub fn raise(&self) -> Result<(), InstanceError> {
+    pub fn raise(&self, token: Option<&str>) -> Result<(), InstanceError> {
         let end = Instant::now() + PATIENCE;
         loop {
-            if self.ask_if_running("raise")?.is_some() {
+            if self.ask_if_running(&json!({ "ask": "raise", "token": token }))?.is_some() {
                 return Ok(());
             }
             if Instant::now() >= end {
@@ -121,7 +122,7 @@ impl Client {
         }
     }
 
-    fn ask_if_running(&self, what: &str) -> Result<Option<Value>, InstanceError> {
+    fn ask_if_running(&self, question: &Value) -> Result<Option<Value>, InstanceError> {
         let mut stream = match UnixStream::connect(&self.socket) {
             Ok(stream) => stream,
             // Refused: the socket of a process that died without removing it. Where a folder cannot be, no socket can either.
@@ -137,7 +138,7 @@ impl Client {
             }
             Err(source) => return Err(io("the running app cannot be asked", &self.socket, source)),
         };
-        let line = exchange(&mut stream, &json!({ "ask": what }))
+        let line = exchange(&mut stream, question)
             .map_err(|source| io("the running app cannot be asked", &self.socket, source))?;
         let answer: Value =
             serde_json::from_str(&line).map_err(|err| InstanceError::Answer(err.to_string()))?;

@@ -11,14 +11,16 @@ use std::time::Instant;
 
 use serde_json::{Value, json};
 
+use crate::bus;
+
 use super::{InstanceError, MAX_QUESTION_BYTES, PATIENCE, Place, SOCKET, io, read_line};
 
 /// What the app answers. Called on the `instance` thread.
 pub struct Answers {
     /// What the app is doing, see [`super::status_json`].
     pub status: Box<dyn Fn() -> Value + Send>,
-    /// Show the window.
-    pub raise: Box<dyn Fn() + Send>,
+    /// Show the window; what the desktop gave whoever asks, so that the window may come to the front.
+    pub raise: Box<dyn Fn(Option<String>) + Send>,
 }
 
 /// The running app's ear. Dropping it removes the socket and gives up the place.
@@ -93,7 +95,8 @@ fn answer(stream: &mut UnixStream, answers: &Answers) -> std::io::Result<()> {
     let answer = match question.get("ask").and_then(Value::as_str) {
         Some("status") => (answers.status)(),
         Some("raise") => {
-            (answers.raise)();
+            let token = question.get("token").and_then(Value::as_str);
+            (answers.raise)(token.and_then(bus::activation_token));
             json!({ "raised": true })
         }
         _ => json!({ "error": "unknown question; this version knows status and raise" }),

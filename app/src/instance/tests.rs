@@ -2,8 +2,7 @@
 
 use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::net::UnixListener;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 
 use super::*;
 
@@ -25,13 +24,14 @@ fn first(folders: &Folders) -> Place {
     }
 }
 
-fn serve(place: Place, raised: &Arc<AtomicUsize>) -> Server {
+/// The tokens with which it was asked for the window.
+type Raised = Arc<Mutex<Vec<Option<String>>>>;
+
+fn serve(place: Place, raised: &Raised) -> Server {
     let raised = Arc::clone(raised);
     let answers = Answers {
         status: Box::new(|| json!({ "running": true, "lane": "reference" })),
-        raise: Box::new(move || {
-            raised.fetch_add(1, Ordering::Relaxed);
-        }),
+        raise: Box::new(move |token| raised.lock().unwrap().push(token)),
     };
     Server::start(place, answers).unwrap()
 }
@@ -40,11 +40,14 @@ fn serve(place: Place, raised: &Arc<AtomicUsize>) -> Server {
 fn the_second_finds_the_first_and_raises_its_window() {
     let root = tempfile::tempdir().unwrap();
     let folders = folders(&root);
-    let raised = Arc::new(AtomicUsize::new(0));
+    let raised = Raised::default();
     let server = serve(first(&folders), &raised);
     let Claim::Other(client) = claim(&folders).unwrap() else { panic!("two hold the place") };
-    client.raise().unwrap();
-    assert_eq!(raised.load(Ordering::Relaxed), 1);
+    // What cannot be a token is none.
+    for token in [Some("token"), None, Some("no token\n")] {
+        client.raise(token).unwrap();
+    }
+    assert_eq!(*raised.lock().unwrap(), [Some("token".to_owned()), None, None]);
     assert_eq!(status(&folders).unwrap().unwrap()["lane"], "reference");
     drop(server);
     assert_eq!(status(&folders).unwrap(), None);

@@ -88,8 +88,8 @@ fn choose(ctx: &egui::Context, appearance: Appearance, desktop_is_dark: Option<b
         Appearance::System => match desktop_is_dark {
             Some(true) => ThemePreference::Dark,
             Some(false) => ThemePreference::Light,
-            // What the window system says, which on most desktops is nothing.
-            None => ThemePreference::System,
+            // No window system here says more; and a title bar is dark then, too.
+            None => ThemePreference::Dark,
         },
         Appearance::Light => ThemePreference::Light,
         Appearance::Dark => ThemePreference::Dark,

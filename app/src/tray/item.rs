@@ -84,6 +84,11 @@ impl Item {
         ObjectPath::from_static_str_unchecked(dbusmenu::PATH)
     }
 
+    /// Trays of Wayland desktops call it before what follows a click.
+    fn provide_xdg_activation_token(&self, token: &str) {
+        self.0.lend(token);
+    }
+
     fn activate(&self, _x: i32, _y: i32) {
         self.0.press(Press::Show);
     }

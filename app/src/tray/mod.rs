@@ -17,6 +17,7 @@ use futures_lite::future::block_on;
 use zbus::Connection;
 use zbus::object_server::SignalEmitter;
 
+use crate::bus;
 use dbusmenu::DbusMenu;
 use item::Item;
 use menu::Entry;
@@ -98,6 +99,8 @@ pub enum Press {
 /// What the tray reports.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Event {
+    /// Lets the window come to the front that the next press asks for.
+    Token(String),
     /// The user pressed something.
     Pressed(Press),
     /// Whether a tray shows the icon. Before the first report: no.
@@ -139,6 +142,12 @@ impl State {
     fn lock(&self) -> MutexGuard<'_, Shown> {
         // A face is replaced as a whole, so a poisoned lock is still good.
         self.shown.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn lend(&self, token: &str) {
+        if let Some(token) = bus::activation_token(token) {
+            (self.report)(Event::Token(token));
+        }
     }
 
     fn press(&self, press: Press) {

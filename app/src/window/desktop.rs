@@ -50,9 +50,11 @@ pub struct Desktop {
     /// When it lost the keyboard.
     pub(super) unfocused: Option<Instant>,
     /// Whether it can bring itself to the front.
-    pub(super) raises_itself: bool,
+    pub raises_itself: bool,
     /// What lets the next window come to the front.
     pub(super) token: Option<String>,
+    /// What the tray lends to what is pressed in it next.
+    pub(super) lent: Option<String>,
     /// How it stands with keys that work from anywhere.
     pub(super) anywhere: Anywhere,
     pub(super) question: Option<Question>,
@@ -87,6 +89,7 @@ impl Desktop {
             unfocused: None,
             raises_itself: true,
             token: None,
+            lent: None,
             anywhere: Anywhere::default(),
             page: Page::default(),
             palette: Palette::default(),

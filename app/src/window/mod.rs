@@ -76,7 +76,8 @@ pub fn run(folders: &Folders, opening: Opening) -> anyhow::Result<()> {
         // Who logs in wants no window.
         Ok(Claim::Other(_)) if opening == Opening::Tray => return Ok(()),
         Ok(Claim::Other(running)) => {
-            return running.raise().context("the running window could not be raised");
+            let token = std::env::var("XDG_ACTIVATION_TOKEN").ok();
+            return running.raise(token.as_deref()).context("the running window could not be raised");
         }
         // The window works without a place; only a second start cannot find it.
         Err(err) => (None, Some(err)),
@@ -168,7 +169,7 @@ fn serve(place: Place, backend: &EngineBackend, caller: Caller, vitals: &Arc<Vit
             status["window"] = vitals.json();
             status
         }),
-        raise: Box::new(move || caller.call(Call::Raise)),
+        raise: Box::new(move |token| caller.call(Call::Raise(token))),
     };
     Server::start(place, answers).ok()
 }

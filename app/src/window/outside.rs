@@ -27,8 +27,8 @@ pub enum Call {
     Anywhere(anywhere::Event),
     /// A start without a window has waited long enough for a tray.
     NoTray,
-    /// Somebody started the app again.
-    Raise,
+    /// Somebody started the app again, and what lets the window come to the front.
+    Raise(Option<String>),
     /// Save and end.
     End,
 }

@@ -52,7 +52,7 @@ impl Desktop {
 
     fn take_call(&mut self, call: Call) {
         match call {
-            Call::Raise => self.show_window(None),
+            Call::Raise(token) => self.show_window(token),
             Call::Anywhere(event) => self.take_anywhere(event),
             Call::End => self.quit(),
             Call::Wishes(wishes) => self.preferences.desktop_wishes(&self.ctx, wishes),
@@ -64,6 +64,7 @@ impl Desktop {
                 log::warn!("no tray: {why}");
                 self.life.give_up_tray();
             }
+            Call::Tray(tray::Event::Token(token)) => self.lent = Some(token),
             Call::NoTray => self.life.give_up_tray(),
             Call::Tray(tray::Event::Pressed(press)) => self.take_press(press),
             Call::Notification(notification::Event::Absent(why)) => log::warn!("no notifications: {why}"),
@@ -75,12 +76,13 @@ impl Desktop {
     }
 
     fn take_press(&mut self, press: Press) {
+        let token = self.lent.take();
         match press {
-            Press::Show => self.show_window(None),
+            Press::Show => self.show_window(token),
             Press::Hide => self.act_outside(Command::HideWindow),
             Press::NewChat => {
                 self.act_outside(Command::NewChat);
-                self.show_window(None);
+                self.show_window(token);
             }
             Press::Model(id) => {
                 let choice = self.controller.shelf.choices.iter().find(|choice| choice.id == id).cloned();
@@ -92,7 +94,7 @@ impl Desktop {
             Press::Lane(name) => self.choose_lane(name),
             Press::Settings => {
                 self.act_outside(Command::Go(Page::Settings));
-                self.show_window(None);
+                self.show_window(token);
             }
             Press::Stop => self.act_outside(Command::StopAll),
             Press::Quit => self.quit(),

@@ -4,6 +4,7 @@ use std::cell::RefCell;
 use std::path::Path;
 use std::rc::Rc;
 use std::sync::mpsc::{Sender, channel};
+use std::time::Duration;
 
 use eframe::egui::{Key, ViewportCommand, ViewportEvent, ViewportId};
 use onebit::anywhere::{self, Deed};
@@ -192,9 +193,11 @@ fn a_window_that_cannot_be_brought_back_is_not_hidden() {
 
 #[test]
 fn a_tray_that_dies_a_second_start_and_the_icon_bring_a_hidden_window_back() {
-    for call in
-        [Call::Tray(tray::Event::Shown(false)), Call::Raise, Call::Tray(tray::Event::Pressed(Press::Show))]
-    {
+    for call in [
+        Call::Tray(tray::Event::Shown(false)),
+        Call::Raise(None),
+        Call::Tray(tray::Event::Pressed(Press::Show)),
+    ] {
         let folder = tempfile::tempdir().unwrap();
         let mut beside = Beside::open_with_tray(folder.path());
         beside.press(Press::Hide);
@@ -256,4 +259,43 @@ fn a_key_from_anywhere_begins_a_chat_from_any_page() {
     let desktop = beside.window.harness.state();
     assert!(desktop.controller.conversation().is_none());
     assert_eq!((desktop.page(), beside.stage()), (Page::Chat, Stage::Shown));
+}
+
+#[test]
+fn where_no_window_raises_itself_one_behind_others_is_replaced_when_the_desktop_lends_a_token() {
+    let token = || Some("token".to_owned());
+    let lent = |press| {
+        [tray::Event::Token("token".to_owned()), tray::Event::Pressed(press)].map(Call::Tray).to_vec()
+    };
+    for (calls, raises_itself, focused, stage) in [
+        (vec![pressed(Deed::Window, Some("token"))], false, false, Stage::Returning),
+        (vec![pressed(Deed::NewChat, Some("token"))], false, false, Stage::Returning),
+        (vec![Call::Raise(token())], false, false, Stage::Returning),
+        (lent(Press::Show), false, false, Stage::Returning),
+        // Without a token a new window would stay behind as well.
+        (vec![Call::Raise(None)], false, false, Stage::Shown),
+        (vec![Call::Raise(token())], true, false, Stage::Shown),
+        (vec![Call::Raise(token())], false, true, Stage::Shown),
+        // A token is for one press.
+        (
+            [lent(Press::Stop), vec![Call::Tray(tray::Event::Pressed(Press::Show))]].concat(),
+            false,
+            false,
+            Stage::Shown,
+        ),
+    ] {
+        let folder = tempfile::tempdir().unwrap();
+        let mut beside = Beside::open(folder.path());
+        beside.window.harness.state_mut().raises_itself = raises_itself;
+        let viewport = beside.window.harness.input_mut().viewports.entry(ViewportId::ROOT).or_default();
+        viewport.focused = Some(focused);
+        beside.window.harness.step();
+        // What has just lost the keyboard counts as having it.
+        std::thread::sleep(Duration::from_millis(400));
+        for call in &calls {
+            beside.calls.send(call.clone()).unwrap();
+        }
+        beside.window.harness.step();
+        assert_eq!(beside.stage(), stage, "{calls:?}");
+    }
 }
