@@ -128,7 +128,8 @@ pub(super) fn is_any(db: &Connection) -> rusqlite::Result<bool> {
 const LEAST_PURGE_STEPS: usize = 8;
 
 /// Removes for good what was deleted before this time, but not with the mark `except`, until `end` but at least a few hundred rows;
-/// says whether more is left. Chats stay when their folder goes. A message is removed before what it answers, because SQLite gives up on cascades deeper than 1000.
+/// says whether more is left. Chats stay when their folder goes. A message is removed before what it answers, because SQLite gives up on
+/// cascades deeper than 1000.
 ///
 /// # Errors
 /// Whatever SQLite says.
