@@ -1,6 +1,8 @@
 //! Folders: names under which chats are listed together. A chat is in one or in none. Deleting a folder keeps its chats, which are listed
 //! by date until it is brought back.
 
+use std::collections::HashSet;
+
 use super::{Controller, Notice, Severity, Undo};
 use crate::store::{self, ChatId, Folder, FolderId, Write};
 
@@ -90,6 +92,7 @@ impl Controller {
             Some(None) => return,
             None => None,
         };
+        let chats: HashSet<ChatId> = chats.iter().copied().collect();
         let before: Vec<Moved> = self
             .library
             .chats

@@ -378,3 +378,27 @@ fn of_ten_thousand_chats_in_a_folder_only_those_in_view_are_drawn() {
         window.harness.state().chat.list.keyboard_in == Some(onebit::panes::chat::Item::Folder(ids[1]))
     });
 }
+
+#[test]
+fn many_folders_scroll_in_the_menu_and_the_keyboard_reaches_them() {
+    let folder = tempfile::tempdir().unwrap();
+    let names: Vec<String> = (0..40).map(|n| format!("Folder {n:02}")).collect();
+    let folders: Vec<(&str, &[&str])> = names.iter().map(|name| (name.as_str(), &[][..])).collect();
+    fill(folder.path(), &folders, &["Bread"]);
+    let mut window = open(folder.path());
+    window.until("the chats are listed", |window| window.shows("Menu of Bread"));
+    window.click("Menu of Bread");
+    let item = "Move to folder";
+    window.harness.get_by_role_and_label(Role::MenuItem, item).focus();
+    window.step();
+    window.press(Modifiers::NONE, Key::ArrowRight);
+    window.steps(3);
+    assert!(window.shows("Folder 05") && !window.shows("Folder 39"), "{:?}", window.names());
+    assert!(window.shows("New folder…"), "what stands below the folders is in view");
+    for _ in 0..20 {
+        window.press(Modifiers::NONE, Key::ArrowDown);
+        window.steps(3);
+    }
+    window.press(Modifiers::NONE, Key::Enter);
+    window.until("it is moved", |window| folder_of(window, "Bread").as_deref() == Some("Folder 20"));
+}

@@ -13,8 +13,10 @@ use crate::ui::{self, IconButton, MenuItem, RowOutput};
 
 /// Width of all menus.
 const WIDTH: f32 = 184.0;
-/// Folders that are listed without scrolling.
-const FOLDERS_HEIGHT: f32 = 280.0;
+/// Height of an item.
+const ITEM: f32 = 28.0;
+/// Height that folders take before they scroll.
+const FOLDERS_HEIGHT: f32 = 10.0 * ITEM;
 
 /// The menu of a chat, under its button, if it has one, and under a right click on its row.
 pub(super) fn of_chat(
@@ -73,11 +75,16 @@ fn folders(ui: &mut Ui, controller: &Controller, meant: &[ChatId], commands: &mu
     let chats = library.chats.iter().filter(|chat| meant.contains(&chat.id));
     let mut now: Vec<_> = chats.map(|chat| library.folder_of(chat).map(|folder| folder.id)).collect();
     now.dedup();
-    ScrollArea::vertical().max_height(FOLDERS_HEIGHT).show(ui, |ui| {
-        for folder in &library.folders {
+    let scroll = ScrollArea::vertical().max_height(FOLDERS_HEIGHT);
+    scroll.show_rows(ui, ITEM, library.folders.len(), |ui, rows| {
+        for folder in &library.folders[rows] {
             let all_there = now == [Some(folder.id)];
             let item = MenuItem::new(icons::FOLDER, &folder.name).checked(all_there).width(WIDTH);
-            if ui.add(item).clicked() {
+            let item = ui.add(item);
+            if item.gained_focus() {
+                item.scroll_to_me(None);
+            }
+            if item.clicked() {
                 let there = Some(folder.id);
                 commands.push(Command::InList(ListCommand::MoveTo(meant.to_vec(), there)));
             }
