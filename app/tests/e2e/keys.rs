@@ -184,6 +184,25 @@ fn keys_bring_the_window_up_and_back_and_begin_chats() {
 }
 
 #[test]
+fn without_a_tray_a_key_makes_the_window_small_and_brings_it_back() {
+    let Some(session) = Session::open() else { return };
+    let portal = KeysPortal::start(&session, Manner::Keep);
+    let settings = session.home().join(".config/onebit");
+    std::fs::create_dir_all(&settings).unwrap();
+    std::fs::write(settings.join("settings.toml"), "[general]\nanywhere = true\n").unwrap();
+    let app = App::start(&session);
+    portal.wait_bound();
+    for focused in [false, true, false, true] {
+        portal.press("toggle-window");
+        app.until("the window goes and comes", |app| (app.is_focused() == focused).then_some(()));
+        // What has just lost the keyboard counts as having it.
+        std::thread::sleep(Duration::from_millis(400));
+    }
+    app.ask("What is the capital of France?");
+    app.wait_message(2, "complete");
+}
+
+#[test]
 fn a_cancelled_dialog_turns_the_setting_off_and_a_refusal_is_said_in_its_words() {
     for (manner, words) in
         [(Manner::Cancel, "The desktop’s dialog was cancelled."), (Manner::Refuse, "An app id is required")]
