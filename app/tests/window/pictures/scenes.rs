@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use eframe::egui::{Key, Modifiers, ViewportEvent, ViewportId};
+use egui_kittest::kittest::Queryable as _;
 use onebit::chat::{Engine, ListCommand};
 use onebit::settings::Group;
 use onebit::shell::{Command, Part};
@@ -31,7 +32,7 @@ pub const ALL: [(&str, Scene); 25] = [
     ("settings-personas", |set| settings(set, Part::Personas)),
     ("settings-deleted", settings_deleted),
     ("settings-shortcuts", |set| settings(set, Part::Shortcuts)),
-    ("settings-log", |set| settings(set, Part::Log)),
+    ("settings-log", settings_log),
     ("settings-about", |set| settings(set, Part::About)),
     ("palette", palette),
     ("dialog-close", dialog_close),
@@ -175,6 +176,16 @@ fn settings(set: &Set, part: Part) -> Window {
     let mut window = short(set);
     window.act(Command::ShowSettings(part));
     window.steps(8);
+    window
+}
+
+/// Lines of the log that have a word. All of them would be those of every picture drawn so far.
+fn settings_log(set: &Set) -> Window {
+    let mut window = settings(set, Part::Log);
+    window.harness.get_by_label("Search the log").focus();
+    window.steps(2);
+    window.type_text("engine");
+    window.steps(4);
     window
 }
 
