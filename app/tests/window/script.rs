@@ -322,14 +322,23 @@ impl Window {
         self.steps(2);
     }
 
-    /// Whether something with this accessible name is shown.
+    /// Whether something with this accessible name is shown, at a place in the window.
     pub fn shows(&self, label: &str) -> bool {
-        self.harness.query_all_by_label(label).next().is_some()
+        self.harness.query_all_by_label(label).any(|node| self.is_in_window(&node))
     }
 
     /// Whether something whose accessible name holds this is shown.
     pub fn shows_part(&self, label: &str) -> bool {
-        self.harness.query_all_by_label_contains(label).next().is_some()
+        self.harness.query_all_by_label_contains(label).any(|node| self.is_in_window(&node))
+    }
+
+    fn is_in_window(&self, node: &egui_kittest::Node<'_>) -> bool {
+        let all = self.harness.ctx.content_rect();
+        let place = node.accesskit_node().raw_bounds();
+        place.is_none_or(|place| {
+            let [left, top, right, bottom] = [place.x0, place.y0, place.x1, place.y1].map(|side| side as f32);
+            left < all.right() && right > all.left() && top < all.bottom() && bottom > all.top()
+        })
     }
 
     /// Clicks what has this accessible name.

@@ -353,6 +353,7 @@ fn values_of_one_model_are_its_own() {
     assert_eq!(settings.sampling("starter").temperature, 0.7);
     window.click("Values for: other");
     window.click("All models");
+    at(&mut window, group(settings::Group::Chat));
     assert!(window.shows("1 model overrides"));
 }
 

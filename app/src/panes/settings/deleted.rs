@@ -28,7 +28,6 @@ pub fn show(ui: &mut Ui, view: &View<'_>, commands: &mut Vec<Command>) {
         return;
     };
     if list.is_empty() {
-        ui.add_space(96.0);
         let small = "Chats, messages, personas and folders that you delete can be restored here for a while.";
         ui::empty_state(ui, icons::TRASH, "Nothing was deleted lately", small);
         return;

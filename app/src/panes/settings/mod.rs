@@ -301,7 +301,8 @@ impl SettingsPane {
             let salt = if searching { "found" } else { self.kind_of_part() };
             let area = ScrollArea::vertical().id_salt(("settings", salt)).auto_shrink(false);
             let shown = area.show(ui, |ui| {
-                let column = Rect::from_min_size(pos2(left, ui.max_rect().top()), vec2(width, f32::INFINITY));
+                // As high as the page, in which what stands for an empty list has its middle.
+                let column = Rect::from_min_size(pos2(left, ui.max_rect().top()), vec2(width, rect.height()));
                 ui.scope_builder(UiBuilder::new().max_rect(column), |ui| {
                     ui.spacing_mut().item_spacing = Vec2::ZERO;
                     match self.part {
@@ -342,7 +343,6 @@ impl SettingsPane {
         self.values(ui, view, commands);
         self.capture.show(ui, &self.search, self.changed_only, commands);
         if ui.cursor().top() - top < 1.0 {
-            ui.add_space(120.0);
             ui::empty_state(
                 ui,
                 icons::MAGNIFYING_GLASS,

@@ -73,7 +73,6 @@ fn list(ui: &mut Ui, controller: &Controller, commands: &mut Vec<Command>) {
     ui.add_space(12.0);
     let personas = controller.personas();
     if personas.is_empty() {
-        ui.add_space(96.0);
         let small =
             "Make one here, or keep how a chat is answered as one, in the menu beside its message field.";
         ui::empty_state(ui, icons::USERS_THREE, "No personas yet", small);

@@ -15,7 +15,7 @@ use crate::script::{Window, scripted};
 type Scene = fn(&Set) -> Window;
 
 /// Every scene with the first part of its pictures' names.
-pub const ALL: [(&str, Scene); 25] = [
+pub const ALL: [(&str, Scene); 26] = [
     ("chat", chat),
     ("chat-empty", chat_empty),
     ("chat-writing", chat_writing),
@@ -31,6 +31,7 @@ pub const ALL: [(&str, Scene); 25] = [
     ("settings-models", |set| settings(set, Part::Values(Group::Models))),
     ("settings-personas", |set| settings(set, Part::Personas)),
     ("settings-deleted", settings_deleted),
+    ("settings-nothing", settings_nothing),
     ("settings-shortcuts", |set| settings(set, Part::Shortcuts)),
     ("settings-log", settings_log),
     ("settings-about", |set| settings(set, Part::About)),
@@ -185,6 +186,15 @@ fn settings_log(set: &Set) -> Window {
     window.harness.get_by_label("Search the log").focus();
     window.steps(2);
     window.type_text("engine");
+    window.steps(4);
+    window
+}
+
+/// A search that finds nothing.
+fn settings_nothing(set: &Set) -> Window {
+    let mut window = settings(set, Part::Values(Group::General));
+    window.press(Modifiers::COMMAND, Key::Comma);
+    window.type_text("swordfish");
     window.steps(4);
     window
 }
