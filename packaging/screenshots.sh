@@ -3,6 +3,7 @@
 # window over the real engine and the starter model, without a display (app/tests/window/pictures). Figures are of answers that the
 # starter gave while it was drawn; the other chats are written by hand and have none.
 #   packaging/screenshots.sh [PART OF A NAME]
+#   packaging/screenshots.sh --states [PART]     states that are seen rarely: empty, refused, very long; into target/states
 #   packaging/screenshots.sh --extremes [PART]   the smallest and a large window, the smallest and largest text, into target/extremes
 #   packaging/screenshots.sh --comps FOLDER   the pages with the strings of the comps in FOLDER, each beside its comp, into target/comps
 # Needs imagemagick and a Vulkan driver (mesa-vulkan-drivers).
@@ -32,11 +33,12 @@ if [ "${1:-}" = --comps ]; then
   exit
 fi
 
-if [ "${1:-}" = --extremes ]; then
-  draw draw_extremes "${2:-}"
-  mkdir -p target/extremes
-  cp "$fresh"/*.png target/extremes/
-  ls target/extremes
+if [ "${1:-}" = --extremes ] || [ "${1:-}" = --states ]; then
+  kind=${1#--}
+  draw "draw_$kind" "${2:-}"
+  mkdir -p "target/$kind"
+  cp "$fresh"/*.png "target/$kind/"
+  ls "target/$kind"
   exit
 fi
 

@@ -94,6 +94,11 @@ fn an_engine_that_never_starts_leaves_the_window_alive() {
     window.harness.step();
     window.harness.step();
     assert!(window.shows("The engine did not start") && window.shows("Stopped"));
+    assert!(window.shows("No lane could be opened"), "{:?}", window.names());
+    assert!(!window.shows("Try one of these"));
+    window.click("Settings of the engine");
+    window.steps(6);
+    assert!(window.shows("Lane"), "{:?}", window.names());
 }
 
 #[test]

@@ -6,6 +6,7 @@ use eframe::egui::{
 };
 
 use crate::chat::{Controller, Engine, label};
+use crate::settings::Group;
 use crate::shell::{Command, Part, words};
 use crate::theme::{self, Text, Tokens, icons};
 use crate::ui::{self, Button, Kind, Tone};
@@ -58,6 +59,14 @@ fn page(ui: &mut Ui, controller: &Controller, height: f32, commands: &mut Vec<Co
             );
         });
     }
+    if matches!(controller.engine(), Engine::Failed(_)) {
+        ui.add_space(16.0);
+        // Lane, threads and memory are chosen there, and the engine is started again.
+        if ui.add(Button::new(Kind::Secondary, "Settings of the engine")).clicked() {
+            commands.push(Command::ShowSettings(Part::Values(Group::Models)));
+        }
+        return;
+    }
     if !controller.can_send() {
         return;
     }
@@ -83,7 +92,7 @@ fn words_for(controller: &Controller) -> (&'static str, String) {
         );
     }
     match (controller.engine(), &controller.shelf.loading) {
-        (Engine::Failed(problem), _) => ("The engine did not start", problem.clone()),
+        (Engine::Failed(problem), _) => ("The engine did not start", words::sentence(problem)),
         (_, Some(loading)) => {
             let part = loading.done_bytes as f64 / loading.total_bytes.max(1) as f64;
             let done =

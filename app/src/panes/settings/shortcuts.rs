@@ -116,6 +116,7 @@ impl Capture {
             let at =
                 Rect::from_min_max(pos2(line.left(), line.bottom() - 4.0), pos2(line.right(), rect.bottom()));
             ui.scope_builder(UiBuilder::new().max_rect(at).layout(Layout::right_to_left(Align::Min)), |ui| {
+                ui.spacing_mut().item_spacing.x = 6.0;
                 ui::label(ui, Text::Small, tokens.danger, problem);
                 let (mark, _) = ui.allocate_exact_size(vec2(12.0, 16.0), Sense::hover());
                 ui::icon(ui.painter(), icons::WARNING_CIRCLE, mark.center(), 14.0, tokens.danger);

@@ -5,6 +5,7 @@
 mod comps;
 mod samples;
 mod scenes;
+mod states;
 mod studio;
 
 use std::path::{Path, PathBuf};
@@ -20,19 +21,25 @@ const ONLY: &str = "ONEBIT_PICTURES_ONLY";
 #[test]
 #[ignore = "draws pictures; packaging/screenshots.sh runs it"]
 fn draw() {
-    draw_in(&Light::all().collect::<Vec<_>>());
+    draw_in(&scenes::ALL, &Light::all().collect::<Vec<_>>());
 }
 
 #[test]
 #[ignore = "draws pictures; packaging/screenshots.sh runs it"]
 fn draw_extremes() {
-    draw_in(&Light::extremes());
+    draw_in(&scenes::ALL, &Light::extremes());
 }
 
-fn draw_in(lights: &[Light]) {
+#[test]
+#[ignore = "draws pictures; packaging/screenshots.sh runs it"]
+fn draw_states() {
+    draw_in(&states::ALL, &Light::all().collect::<Vec<_>>());
+}
+
+fn draw_in(scenes: &[(&str, scenes::Scene)], lights: &[Light]) {
     let (folder, only) = wanted();
     let studio = Studio::open();
-    for (name, scene) in scenes::ALL {
+    for (name, scene) in scenes {
         for &light in lights {
             let name = light.picture(name);
             if name.contains(&only) {

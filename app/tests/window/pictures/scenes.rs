@@ -12,10 +12,11 @@ use super::samples::{BRANCHES, FILED, SHORT};
 use super::studio::Set;
 use crate::script::{Window, scripted};
 
-type Scene = fn(&Set) -> Window;
+/// Opens a window and brings it to what is drawn.
+pub type Scene = fn(&Set) -> Window;
 
 /// Every scene with the first part of its pictures' names.
-pub const ALL: [(&str, Scene); 26] = [
+pub const ALL: [(&str, Scene); 25] = [
     ("chat", chat),
     ("chat-empty", chat_empty),
     ("chat-writing", chat_writing),
@@ -31,7 +32,6 @@ pub const ALL: [(&str, Scene); 26] = [
     ("settings-models", |set| settings(set, Part::Values(Group::Models))),
     ("settings-personas", |set| settings(set, Part::Personas)),
     ("settings-deleted", settings_deleted),
-    ("settings-nothing", settings_nothing),
     ("settings-shortcuts", |set| settings(set, Part::Shortcuts)),
     ("settings-log", settings_log),
     ("settings-about", |set| settings(set, Part::About)),
@@ -89,7 +89,7 @@ fn open_chat(window: &mut Window, title: &str) {
 }
 
 /// A window with a chat of few words.
-fn short(set: &Set) -> Window {
+pub fn short(set: &Set) -> Window {
     let mut window = set.open();
     open_chat(&mut window, SHORT);
     window.steps(3);
@@ -173,7 +173,7 @@ fn chat_busy(set: &Set) -> Window {
     window
 }
 
-fn settings(set: &Set, part: Part) -> Window {
+pub fn settings(set: &Set, part: Part) -> Window {
     let mut window = short(set);
     window.act(Command::ShowSettings(part));
     window.steps(8);
@@ -186,15 +186,6 @@ fn settings_log(set: &Set) -> Window {
     window.harness.get_by_label("Search the log").focus();
     window.steps(2);
     window.type_text("engine");
-    window.steps(4);
-    window
-}
-
-/// A search that finds nothing.
-fn settings_nothing(set: &Set) -> Window {
-    let mut window = settings(set, Part::Values(Group::General));
-    window.press(Modifiers::COMMAND, Key::Comma);
-    window.type_text("swordfish");
     window.steps(4);
     window
 }
