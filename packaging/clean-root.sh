@@ -23,6 +23,7 @@ cp /etc/resolv.conf "$root/etc/resolv.conf"
 cp /etc/ssl/certs/ca-certificates.crt "$root/etc/ssl/certs/ca-certificates.crt"
 rm -rf "$root/home/newcomer" && mkdir -p "$root/home/newcomer"
 git clone -q --no-hardlinks . "$root/home/newcomer/onebit"
+commit=$(git -C "$root/home/newcomer/onebit" rev-parse --short HEAD)
 
 inside() {
   chroot "$root" /usr/bin/env -i HOME=/home/newcomer LANG=C.UTF-8 TERM=dumb CI="${CI:-}" \
@@ -40,7 +41,7 @@ inside "apt-get install -y --no-install-recommends xvfb imagemagick xdotool >/de
 {
   echo "# The two commands in a clean root"
   echo
-  echo "$(date -u +%Y-%m-%d), commit $(git rev-parse --short HEAD), \`packaging/clean-root.sh $suite\`: $(. "$root/etc/os-release"; echo "$PRETTY_NAME") from debootstrap (minbase, gcc, make, git), new HOME, empty target folder, $(nproc) cores, toolchain of the host lent read-only."
+  echo "$(date -u +%Y-%m-%d), commit $commit, \`packaging/clean-root.sh $suite\`: $(. "$root/etc/os-release"; echo "$PRETTY_NAME") from debootstrap (minbase, gcc, make, git), new HOME, empty target folder, $(nproc) cores, toolchain of the host lent read-only."
   echo
   echo "| command | result | seconds |"
   echo "|---|---|---|"
