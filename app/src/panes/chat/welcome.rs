@@ -115,7 +115,7 @@ fn where_things_are(ui: &mut Ui, tokens: &Tokens, commands: &mut Vec<Command>) {
     let inner = Rect::from_min_max(rect.min + vec2(49.0, 0.0), rect.max - vec2(12.0, 0.0));
     ui.scope_builder(UiBuilder::new().max_rect(inner).layout(Layout::right_to_left(Align::Center)), |ui| {
         ui.spacing_mut().item_spacing.x = 12.0;
-        if ui.add(Button::new(Kind::Secondary, "Show folders")).clicked() {
+        if ui.add(Button::new(Kind::Secondary, "Show files")).clicked() {
             commands.push(Command::ShowSettings(Part::About));
         }
         let words = ui.available_rect_before_wrap();
