@@ -74,7 +74,12 @@ pub async fn serve(bus: Option<&str>, asks: Receiver<Ask>, report: &Report) -> z
     loop {
         match inputs.next().await {
             Some(Input::Asked(ask)) => desk.asked(ask).await,
-            Some(Input::Said(message)) => desk.said(&message?).await,
+            Some(Input::Said(Ok(message))) => desk.said(&message).await,
+            // A message that cannot be read is not the end of the bus, which still answers then.
+            Some(Input::Said(Err(err))) => {
+                desk.call_bus().await?;
+                log::warn!("a message about keys that work from anywhere could not be read: {err}");
+            }
             Some(Input::Over) | None => return Ok(()),
         }
     }
@@ -150,6 +155,12 @@ impl<'c> Desk<'c> {
             Err(err) if is_missing(&err) => None,
             Err(err) => Some(reply::reason(&err)),
         }
+    }
+
+    /// Asks the bus for something that every bus answers.
+    async fn call_bus(&self) -> zbus::Result<()> {
+        DBusProxy::new(self.connection).await?.get_id().await?;
+        Ok(())
     }
 
     async fn owner(&self) -> Option<String> {

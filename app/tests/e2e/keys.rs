@@ -89,9 +89,13 @@ fn what_the_portal_takes_back_is_said_and_a_new_portal_is_asked_again() {
     let (keys, events) = anywhere(&session);
     keys.ask(Ask::On);
     assert!(events.recv_timeout(Duration::from_secs(1)).is_err(), "there is nobody to ask");
-    // One of the first version, which cannot show a dialog to change keys.
+    // One of the first version, which cannot show a dialog to change keys. On a busy machine it is met before the wish is heard.
     let portal = KeysPortal::of_version(&session, Manner::Keep, 1);
-    assert_eq!(standing(&events), Standing::Asking);
+    let first = match standing(&events) {
+        Standing::Offered => standing(&events),
+        first => first,
+    };
+    assert_eq!(first, Standing::Asking);
     assert_eq!(standing(&events), kept(&PREFERRED, false));
     portal.take_back();
     assert_eq!(standing(&events), Standing::Ended(End::Session));
