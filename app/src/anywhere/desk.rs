@@ -136,7 +136,8 @@ impl<'c> Desk<'c> {
                 None
             }
         };
-        self.portal = self.owner().await;
+        // One that came while it was asked, and did not answer yet, is met when the bus says that it is there.
+        self.portal = if self.version.is_some() { self.owner().await } else { None };
         if self.version.is_none() {
             self.tell(Standing::Absent);
         } else if self.wanted {
