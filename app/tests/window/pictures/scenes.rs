@@ -182,10 +182,15 @@ pub fn settings(set: &Set, part: Part) -> Window {
 
 /// Lines of the log that have a word. All of them would be those of every picture drawn so far.
 fn settings_log(set: &Set) -> Window {
+    log_with(set, "engine")
+}
+
+/// The log, searched for a word.
+pub fn log_with(set: &Set, word: &str) -> Window {
     let mut window = settings(set, Part::Log);
     window.harness.get_by_label("Search the log").focus();
     window.steps(2);
-    window.type_text("engine");
+    window.type_text(word);
     window.steps(4);
     window
 }
@@ -200,9 +205,14 @@ fn settings_deleted(set: &Set) -> Window {
 }
 
 fn palette(set: &Set) -> Window {
+    palette_with(set, "cha")
+}
+
+/// The palette with a query.
+pub fn palette_with(set: &Set, query: &str) -> Window {
     let mut window = short(set);
     window.press(Modifiers::COMMAND, Key::K);
-    window.type_text("cha");
+    window.type_text(query);
     window.steps(8);
     window
 }

@@ -1,13 +1,12 @@
 //! States that are seen rarely: empty, refused, very long. Drawn to be looked at, and not kept.
 
 use eframe::egui::{Key, Modifiers};
-use egui_kittest::kittest::Queryable as _;
 use onebit::chat::{Engine, ListCommand};
 use onebit::settings::Group;
 use onebit::shell::{Command, Part};
 use onebit_engine::session::{LoadEvent, StopReason};
 
-use super::scenes::{Scene, settings, short};
+use super::scenes::{Scene, log_with, palette_with, settings, short};
 use super::studio::Set;
 use crate::script::{Window, done, model, ready, scripted, started, text};
 
@@ -20,22 +19,28 @@ pub const ALL: [(&str, Scene); 15] = [
     ("list-nothing", list_nothing),
     ("list-rename", list_rename),
     ("folder-clash", folder_clash),
-    ("palette-nothing", palette_nothing),
+    ("palette-nothing", |set| palette_with(set, "swordfish")),
     ("persona-form", persona_form),
     ("settings-nothing", settings_nothing),
-    ("log-nothing", log_nothing),
+    ("log-nothing", |set| log_with(set, "swordfish")),
     ("shortcut-capture", shortcut_capture),
     ("dialog-link", dialog_link),
     ("engine-failed", engine_failed),
 ];
 
-/// A window over a scripted engine with a model, in which a question was answered with `answer`.
-fn answered(set: &Set, question: &str, answer: &str) -> Window {
+/// A window over a scripted engine with a model.
+fn with_model(set: &Set) -> Window {
     let (backend, script) = scripted(ready());
     script.borrow_mut().load_events.push_back(LoadEvent::Loaded(model("starter")));
     let mut window = set.open_over(backend);
     window.script = script;
     window.until("the model is loaded", |window| window.harness.state().controller.model().is_some());
+    window
+}
+
+/// A window over a scripted engine with a model, in which a question was answered with `answer`.
+fn answered(set: &Set, question: &str, answer: &str) -> Window {
+    let mut window = with_model(set);
     window.send(question);
     window.engine_says([started(), text(answer), done(StopReason::EndOfText)]);
     window.steps(4);
@@ -71,11 +76,7 @@ fn chat_thought(set: &Set) -> Window {
 }
 
 fn chat_failed(set: &Set) -> Window {
-    let (backend, script) = scripted(ready());
-    script.borrow_mut().load_events.push_back(LoadEvent::Loaded(model("starter")));
-    let mut window = set.open_over(backend);
-    window.script = script;
-    window.until("the model is loaded", |window| window.harness.state().controller.model().is_some());
+    let mut window = with_model(set);
     window.send("Name a river.");
     let problem = onebit_engine::session::GenerateError::Stopped;
     window.engine_says([started(), text("The Neckar"), onebit_engine::session::Event::Failed(problem)]);
@@ -128,14 +129,6 @@ fn folder_clash(set: &Set) -> Window {
     window
 }
 
-fn palette_nothing(set: &Set) -> Window {
-    let mut window = short(set);
-    window.press(Modifiers::COMMAND, Key::K);
-    window.type_text("swordfish");
-    window.steps(8);
-    window
-}
-
 fn persona_form(set: &Set) -> Window {
     let mut window = settings(set, Part::Personas);
     window.click("Edit Concise engineer");
@@ -147,15 +140,6 @@ fn persona_form(set: &Set) -> Window {
 fn settings_nothing(set: &Set) -> Window {
     let mut window = settings(set, Part::Values(Group::General));
     window.press(Modifiers::COMMAND, Key::Comma);
-    window.type_text("swordfish");
-    window.steps(4);
-    window
-}
-
-fn log_nothing(set: &Set) -> Window {
-    let mut window = settings(set, Part::Log);
-    window.harness.get_by_label("Search the log").focus();
-    window.steps(2);
     window.type_text("swordfish");
     window.steps(4);
     window
