@@ -4,7 +4,7 @@
 use std::collections::HashSet;
 
 use super::{Controller, Notice, Severity, Undo};
-use crate::store::{self, ChatId, Folder, FolderId, Write};
+use crate::store::{self, ChatId, Folder, FolderId, UNTITLED, Write};
 
 /// Where a chat was before it was moved.
 pub type Moved = (ChatId, Option<FolderId>);
@@ -98,23 +98,16 @@ impl Controller {
             .chats
             .iter()
             .filter(|chat| chats.contains(&chat.id))
-            .map(|chat| (chat.id, chat.folder.filter(|known| self.folder(*known).is_some())))
+            .map(|chat| (chat.id, self.library.folder_of(chat).map(|known| known.id)))
             .filter(|(_, known)| *known != folder)
             .collect();
         let [(first, _), ..] = before[..] else { return };
         self.put_into(before.iter().map(|(chat, _)| (*chat, folder)));
-        let what = match before.len() {
-            1 => self.library.chats.iter().find(|chat| chat.id == first).map_or_else(
-                || "1 chat".to_owned(),
-                |chat| {
-                    if chat.title.is_empty() {
-                        "Untitled".to_owned()
-                    } else {
-                        format!("“{}”", chat.title)
-                    }
-                },
-            ),
-            count => format!("{count} chats"),
+        let first = self.library.chats.iter().find(|chat| chat.id == first);
+        let what = match (before.len(), first.map_or("", |chat| &chat.title)) {
+            (1, "") => UNTITLED.to_owned(),
+            (1, title) => format!("“{title}”"),
+            (count, _) => format!("{count} chats"),
         };
         let title = match (to, before.len()) {
             (Some(to), _) => format!("{what} moved to {to}"),

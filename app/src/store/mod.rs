@@ -38,7 +38,7 @@ pub use deleted::{Deleted, DeletedId};
 pub use import::{ImportJob, Imported, Importer};
 pub use record::{
     AnswerStats, Attachment, Chat, ChatHead, ChatId, Folder, FolderId, Message, MessageId, MessageState,
-    Persona, PersonaId, Role, now_millis,
+    Persona, PersonaId, Role, UNTITLED, now_millis, shown_title,
 };
 pub use sampling::ChatSampling;
 pub use snapshot::Snapshot;

@@ -265,6 +265,14 @@ impl From<&Chat> for ChatHead {
     }
 }
 
+/// What stands for the title of a chat that has none.
+pub const UNTITLED: &str = "Untitled";
+
+/// A title as it is shown.
+pub fn shown_title(title: &str) -> &str {
+    if title.is_empty() { UNTITLED } else { title }
+}
+
 /// A name under which chats are listed together.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Folder {

@@ -3,12 +3,12 @@
 use std::collections::HashMap;
 use std::fmt::Write as _;
 
-use crate::store::{Chat, Message, MessageState, Role};
+use crate::store::{Chat, Message, MessageState, Role, shown_title};
 
 /// The text, ending with a line break.
 pub(super) fn chat(chat: &Chat, messages: &[Message]) -> String {
     let title = one_line(&chat.title);
-    let mut text = format!("# {}\n", if title.is_empty() { "Untitled" } else { &title });
+    let mut text = format!("# {}\n", shown_title(&title));
     if !chat.system.is_empty() {
         section(&mut text, "System prompt", &chat.system);
     }

@@ -1,12 +1,10 @@
 //! The row of a folder in a list: 32 px, icon, name, how much is in it; its menu button appears under the pointer or with the keyboard.
 
 use eframe::egui::accesskit::Role;
-use eframe::egui::{
-    CornerRadius, DragAndDrop, Id, Popup, Rect, Sense, Stroke, StrokeKind, Ui, Vec2, WidgetInfo, pos2, vec2,
-};
+use eframe::egui::{CornerRadius, Id, Rect, Sense, Stroke, StrokeKind, Ui, WidgetInfo, pos2, vec2};
 
 use super::focus_ring_inside;
-use super::row::{RowOutput, paint_menu_button};
+use super::row::{RowOutput, is_over, menu_button, paint_menu_button};
 use crate::theme::{self, Text, icons};
 
 /// A row that opens and closes.
@@ -38,15 +36,11 @@ impl FolderRow<'_> {
         let row = ui.interact(rect, self.id, Sense::click());
         row.widget_info(|| WidgetInfo::selected(Role::TreeItem, true, self.selected, self.name));
         ui.ctx().accesskit_node_builder(row.id, |node| node.set_expanded(self.open));
-        let button = Rect::from_center_size(pos2(rect.right() - 16.0, rect.center().y), Vec2::splat(24.0));
-        let menu = ui.interact(button, self.id.with("menu button"), Sense::click());
-        menu.widget_info(|| WidgetInfo::labeled(Role::Button, true, self.menu_name));
-        let menu_open = Popup::is_id_open(ui.ctx(), Popup::default_response_id(&menu));
-        let pointed = (row.contains_pointer() || menu.hovered()) && !DragAndDrop::has_any_payload(ui.ctx());
-        let over = pointed || menu.has_focus() || row.has_focus() || menu_open;
+        let menu = menu_button(ui, rect, self.id, self.menu_name);
+        let over = is_over(ui, &row, &menu);
         let elided = self.paint(ui, rect, over);
         if over {
-            paint_menu_button(ui, button, &menu);
+            paint_menu_button(ui, &menu);
         }
         focus_ring_inside(ui, &row, theme::R2);
         let row = if elided { row.on_hover_text(self.text) } else { row };

@@ -6,6 +6,9 @@ use eframe::egui::{Frame, Margin, Rect, Response, Sense, Stroke, Ui, Widget, Wid
 use super::{focus_ring_inside, icon};
 use crate::theme::{self, Elevation, Text};
 
+/// Width of a menu unless it says another.
+pub const MENU_WIDTH: f32 = 140.0;
+
 /// The frame of a menu.
 pub fn menu_frame(ui: &Ui) -> Frame {
     let tokens = theme::tokens(ui.ctx());
@@ -54,7 +57,7 @@ impl<'a> MenuItem<'a> {
             leads_on: false,
             note: "",
             is_file: false,
-            width: 140.0,
+            width: MENU_WIDTH,
         }
     }
 

@@ -29,7 +29,7 @@ pub use field::{Field, text_area, text_field};
 pub use folder_row::FolderRow;
 pub use gauge::{bar, busy_ring, dot, gauge, level_color};
 pub use label::{icon, icon_filled, label, paint_centered, paragraph, title_row};
-pub use menu::{MenuItem, menu_divider, menu_frame};
+pub use menu::{MENU_WIDTH, MenuItem, menu_divider, menu_frame};
 pub use row::{ListRow, RowOutput, nav_row};
 pub use sheet::sheet;
 pub use slider::Slider;

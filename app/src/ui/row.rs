@@ -1,7 +1,9 @@
 //! Rows of a list: 32 px, with a menu button that appears under the pointer or with keyboard focus.
 
 use eframe::egui::accesskit::Role;
-use eframe::egui::{CornerRadius, DragAndDrop, Id, Rect, Response, Sense, Ui, Vec2, WidgetInfo, pos2, vec2};
+use eframe::egui::{
+    CornerRadius, DragAndDrop, Id, Popup, Rect, Response, Sense, Ui, Vec2, WidgetInfo, pos2, vec2,
+};
 
 use super::focus_ring_inside;
 use crate::theme::{self, Text, icons};
@@ -64,14 +66,8 @@ impl ListRow<'_> {
         let sense = if self.draggable { Sense::click_and_drag() } else { Sense::click() };
         let row = ui.interact(rect, self.id, sense);
         row.widget_info(|| WidgetInfo::selected(Role::ListItem, true, self.selected, self.text));
-        let button = Rect::from_center_size(pos2(rect.right() - 16.0, rect.center().y), Vec2::splat(24.0));
-        let menu_id = self.id.with("menu button");
-        let menu = ui.interact(button, menu_id, Sense::click());
-        let menu_open =
-            eframe::egui::Popup::is_id_open(ui.ctx(), eframe::egui::Popup::default_response_id(&menu));
-        // While something is dragged only where it can be dropped lights up.
-        let pointed = (row.contains_pointer() || menu.hovered()) && !DragAndDrop::has_any_payload(ui.ctx());
-        let over = pointed || menu.has_focus() || row.has_focus() || menu_open;
+        let menu = menu_button(ui, rect, self.id, self.menu_name);
+        let over = is_over(ui, &row, &menu);
         let fill = match (self.selected, over) {
             (true, _) => Some(tokens.active),
             (false, true) => Some(tokens.hover),
@@ -89,9 +85,8 @@ impl ListRow<'_> {
             galley,
             color,
         );
-        menu.widget_info(|| WidgetInfo::labeled(Role::Button, true, self.menu_name));
         if over {
-            paint_menu_button(ui, button, &menu);
+            paint_menu_button(ui, &menu);
         } else if self.busy {
             ui.painter().circle_filled(pos2(rect.right() - 11.0, rect.center().y), 3.0, tokens.accent);
         } else if self.pinned {
@@ -104,14 +99,30 @@ impl ListRow<'_> {
     }
 }
 
+/// The menu button of a row, which is painted while the pointer or the keyboard is at it.
+pub(super) fn menu_button(ui: &Ui, row: Rect, id: Id, name: &str) -> Response {
+    let rect = Rect::from_center_size(pos2(row.right() - 16.0, row.center().y), Vec2::splat(24.0));
+    let menu = ui.interact(rect, id.with("menu button"), Sense::click());
+    menu.widget_info(|| WidgetInfo::labeled(Role::Button, true, name));
+    menu
+}
+
+/// Whether the pointer or the keyboard is at a row, or its menu is open. While something is dragged only where it can be dropped lights
+/// up.
+pub(super) fn is_over(ui: &Ui, row: &Response, menu: &Response) -> bool {
+    let pointed = (row.contains_pointer() || menu.hovered()) && !DragAndDrop::has_any_payload(ui.ctx());
+    let menu_open = Popup::is_id_open(ui.ctx(), Popup::default_response_id(menu));
+    pointed || menu.has_focus() || row.has_focus() || menu_open
+}
+
 /// Paints the menu button of a row.
-pub(super) fn paint_menu_button(ui: &Ui, rect: Rect, menu: &Response) {
+pub(super) fn paint_menu_button(ui: &Ui, menu: &Response) {
     let tokens = theme::tokens(ui.ctx());
     if menu.hovered() {
-        ui.painter().rect_filled(rect, CornerRadius::same(theme::R1), tokens.active);
+        ui.painter().rect_filled(menu.rect, CornerRadius::same(theme::R1), tokens.active);
     }
     let color = if menu.hovered() || menu.has_focus() { tokens.text } else { tokens.text3 };
-    super::icon(ui.painter(), icons::DOTS_THREE, rect.center(), 16.0, color);
+    super::icon(ui.painter(), icons::DOTS_THREE, menu.rect.center(), 16.0, color);
     super::focus_ring_inside(ui, menu, theme::R1);
 }
 

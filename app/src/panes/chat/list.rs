@@ -9,7 +9,7 @@ mod plan;
 mod rows;
 mod transfer;
 
-pub use menu::export_items;
+pub use menu::{export_items, pin_item};
 
 use std::collections::HashSet;
 

@@ -285,12 +285,7 @@ fn header(
                 if ui.add(MenuItem::new(icons::PENCIL, "Rename")).clicked() {
                     commands.push(Command::AskRename(chat));
                 }
-                let pinned = conversation.chat.pinned;
-                let (glyph, word) =
-                    if pinned { (icons::PUSH_PIN_SLASH, "Unpin") } else { (icons::PUSH_PIN, "Pin") };
-                if ui.add(MenuItem::new(glyph, word)).clicked() {
-                    commands.push(Command::InList(ListCommand::Pin(chat, !pinned)));
-                }
+                list::pin_item(ui, chat, conversation.chat.pinned, ui::MENU_WIDTH, commands);
                 if ui.add(MenuItem::new(icons::TRASH, "Delete").danger()).clicked() {
                     commands.push(Command::InList(ListCommand::Delete(vec![chat])));
                 }

@@ -13,6 +13,7 @@ use eframe::egui::{
 use crate::chat::{ChatCommand, ListCommand};
 use crate::shell::action::{ACTIONS, Section};
 use crate::shell::{Command, Part, Situation, keymap, words};
+use crate::store::shown_title;
 use crate::theme::{self, Elevation, Text, Tokens, icons};
 use crate::ui;
 
@@ -255,7 +256,7 @@ impl Palette {
         let chats = now.controller.found_chats(query).into_iter();
         chats
             .map(|found| {
-                let title = if found.title.is_empty() { "Untitled".to_owned() } else { found.title };
+                let title = shown_title(&found.title).to_owned();
                 let marks = fuzzy::fuzzy(query, &title).map(|found| found.marks).unwrap_or_default();
                 let chat = entry("Chats", icons::CHAT_CIRCLE, title, Command::OpenChat(found.id));
                 let folder = found.folder.and_then(|folder| now.controller.folder(folder));

@@ -7,7 +7,7 @@ use eframe::egui::{Id, Rect, Ui};
 use super::{TWO_LINES, View, card, heading, line_with, two_lines};
 use crate::chat::ListCommand;
 use crate::shell::Command;
-use crate::store::{Deleted, DeletedId, now_millis};
+use crate::store::{Deleted, DeletedId, now_millis, shown_title};
 use crate::theme::{self, Text, icons};
 use crate::ui::{self, Button, IconButton, Kind, Size};
 
@@ -67,7 +67,7 @@ fn row(
     (now, keep): (i64, Duration),
     commands: &mut Vec<Command>,
 ) {
-    let title = if deleted.title.is_empty() { "Untitled" } else { &deleted.title };
+    let title = shown_title(&deleted.title);
     two_lines(ui, rect, title, &line(deleted, now, keep), |ui| {
         let remove = ui.add(IconButton::new(icons::TRASH, &format!("Delete {title} for good")));
         if ui::tip(remove, "Delete for good…", &[]).clicked() {

@@ -9,7 +9,7 @@ use super::ListState;
 use super::plan::{Plan, Target};
 use crate::chat::{Controller, ListCommand};
 use crate::shell::Command;
-use crate::store::{ChatHead, ChatId};
+use crate::store::{ChatHead, ChatId, shown_title};
 use crate::theme::{self, Elevation, Text, icons};
 use crate::ui;
 
@@ -38,8 +38,7 @@ pub(super) fn begin(ui: &Ui, row: &Response, chat: &ChatHead, state: &ListState,
         known.folder.is_some() && chats.contains(&known.id) && library.folder_of(known).is_some()
     });
     let words = match chats.len() {
-        1 if chat.title.is_empty() => "Untitled".to_owned(),
-        1 => chat.title.clone(),
+        1 => shown_title(&chat.title).to_owned(),
         count => format!("{count} chats"),
     };
     DragAndDrop::set_payload(ui.ctx(), Dragged { chats, words, filed });

@@ -8,7 +8,7 @@ use super::plan::Item;
 use super::{ListState, menu, naming, rows};
 use crate::chat::{Controller, ListCommand};
 use crate::shell::Command;
-use crate::store::{Hit, Piece};
+use crate::store::{Hit, Piece, shown_title};
 use crate::theme::{self, Text, icons};
 use crate::ui;
 
@@ -98,7 +98,7 @@ fn row(
     commands: &mut Vec<Command>,
 ) {
     let tokens = theme::tokens(ui.ctx());
-    let title = if hit.chat.title.is_empty() { "Untitled" } else { &hit.chat.title };
+    let title = shown_title(&hit.chat.title);
     let (rect, _) = ui.allocate_exact_size(vec2(ui.available_width(), HEIGHT), Sense::hover());
     if state.names(Item::Chat(hit.chat.id)) {
         naming::field(ui, rect.shrink2(vec2(0.0, 10.0)), controller, state, commands);

@@ -53,11 +53,7 @@ fn items(
         if clicked(ui, icons::PENCIL, "Rename") {
             state.rename(chat.id, &chat.title);
         }
-        let (glyph, word) =
-            if chat.pinned { (icons::PUSH_PIN_SLASH, "Unpin") } else { (icons::PUSH_PIN, "Pin") };
-        if clicked(ui, glyph, word) {
-            commands.push(Command::InList(ListCommand::Pin(chat.id, !chat.pinned)));
-        }
+        pin_item(ui, chat.id, chat.pinned, WIDTH, commands);
     }
     let button = ui.add(MenuItem::new(icons::FOLDER, "Move to folder").leads_on().width(WIDTH));
     SubMenu::new().show(ui, &button, |ui| folders(ui, controller, &meant, commands));
@@ -155,6 +151,14 @@ pub(super) fn of_list(ui: &mut Ui, controller: &Controller, commands: &mut Vec<C
             }
         }
     });
+}
+
+/// The item that pins a chat, or takes the pin away.
+pub fn pin_item(ui: &mut Ui, chat: ChatId, pinned: bool, width: f32, commands: &mut Vec<Command>) {
+    let (glyph, word) = if pinned { (icons::PUSH_PIN_SLASH, "Unpin") } else { (icons::PUSH_PIN, "Pin") };
+    if ui.add(MenuItem::new(glyph, word).width(width)).clicked() {
+        commands.push(Command::InList(ListCommand::Pin(chat, !pinned)));
+    }
 }
 
 /// The items that export chats.

@@ -9,7 +9,7 @@ use super::plan::{self, Item, Plan, ROW, Row, Target};
 use super::{ListState, drag, folder, menu, naming};
 use crate::chat::{Controller, ListCommand};
 use crate::shell::Command;
-use crate::store::{ChatHead, ChatId};
+use crate::store::{ChatHead, ChatId, shown_title};
 use crate::theme::{self, Text, icons};
 use crate::ui::{self, ListRow};
 
@@ -145,7 +145,7 @@ fn chat(ui: &mut Ui, at: &mut Place<'_>, index: usize, indent: f32, state: &mut 
         naming::field(ui, rect, controller, state, at.commands);
         return;
     }
-    let title = if chat.title.is_empty() { "Untitled" } else { &chat.title };
+    let title = shown_title(&chat.title);
     let menu_name = format!("Menu of {title}");
     let is_chosen = state.chosen.contains(&chat.id);
     let row = ListRow {
